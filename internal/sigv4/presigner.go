@@ -1,0 +1,238 @@
+package sigv4
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+)
+
+// Parameter is a query parameter or a header.
+type Parameter struct{ Name, Value string }
+
+// Request is what all URLs of a Presigner share.
+type Request struct {
+	Method string
+	// Origin is the URL before the path, "https://bucket.s3.eu-west-1.amazonaws.com".
+	Origin string
+	// Host is the Host header as clients send it: Origin's, less a default port.
+	Host string
+	// PathPrefix is what every path begins with, escaped: "/", or "/bucket/".
+	PathPrefix string
+	// ExpiresIn is the lifetime in whole seconds, 1 to 604,800; the caller checks it.
+	ExpiresIn int
+	// Query holds the operation's own parameters, sorted by name (bytewise),
+	// unescaped. The X-Amz-* parameters of the signature are put among them.
+	Query []Parameter
+	// Headers are signed besides host: names in lower case, sorted. A value's runs
+	// of spaces count as one space, as in every canonical request.
+	Headers []Parameter
+}
+
+// Presigner signs the paths of one Request. It has scratch space of its own, so it
+// serves one goroutine at a time; [Presigner.Reset] and [Presigner.Clone] are cheap.
+type Presigner struct {
+	signer *Signer
+	hasher hasher
+
+	origin []byte
+	prefix []byte
+	query  []byte
+
+	// buf holds a canonical request with its constant end at a fixed place:
+	//
+	//	... room ... | "\n" query "\n" headers "\n" signed headers "\n" payload
+	//	             ^ tail
+	//
+	// The method and the path are written backwards from there, so that the hash
+	// runs over one piece of memory and nothing constant is copied for a key.
+	buf  []byte
+	tail int
+	head []byte // method "\n" prefix
+}
+
+// initialRoom fits the method and a path of ordinary length; longer ones enlarge it.
+const initialRoom = 256
+
+// Presigner prepares r for signing.
+func (s *Signer) Presigner(r *Request) *Presigner {
+	p := &Presigner{hasher: newHasher()}
+	p.Reset(s, r)
+	return p
+}
+
+// Clone gives another goroutine a Presigner for the same request.
+func (p *Presigner) Clone() *Presigner {
+	c := *p
+	c.hasher = newHasher()
+	c.buf = append([]byte(nil), p.buf...)
+	return &c
+}
+
+// Reset prepares p for another request and keeps its memory.
+func (p *Presigner) Reset(s *Signer, r *Request) {
+	p.signer = s
+	p.origin = append(p.origin[:0], r.Origin...)
+	p.prefix = append(p.prefix[:0], r.PathPrefix...)
+	p.head = append(append(append(p.head[:0], r.Method...), '\n'), r.PathPrefix...)
+	p.query = p.appendQuery(p.query[:0], r)
+
+	if p.tail == 0 {
+		p.tail = initialRoom
+		p.buf = make([]byte, initialRoom, initialRoom+len(p.query)+256)
+	}
+	b := append(p.buf[:p.tail], '\n')
+	b = append(b, p.query...)
+	b = append(b, '\n')
+	b = appendCanonicalHeaders(b, r)
+	b = append(b, '\n')
+	b = appendSignedHeaders(b, r)
+	p.buf = append(b, "\n"+unsignedPayload...)
+}
+
+// appendQuery writes the query in canonical order, bytewise by name: the request's
+// parameters with the signature's own merged in. All but X-Amz-Signature, which is
+// not part of what is signed.
+func (p *Presigner) appendQuery(dst []byte, r *Request) []byte {
+	var number, names, escaped [64]byte
+	auth := [...]struct {
+		name  string
+		value []byte
+	}{
+		{"X-Amz-Algorithm", []byte(algorithm)},
+		{"X-Amz-Credential", p.signer.auth.credential},
+		{"X-Amz-Date", p.signer.auth.date},
+		{"X-Amz-Expires", strconv.AppendInt(number[:0], int64(r.ExpiresIn), 10)},
+		{"X-Amz-Security-Token", p.signer.auth.token},
+		{"X-Amz-SignedHeaders", AppendEscaped(escaped[:0], appendSignedHeaders(names[:0], r))},
+	}
+	start := len(dst)
+	appendName := func(name string) {
+		if len(dst) > start {
+			dst = append(dst, '&')
+		}
+		dst = append(AppendEscaped(dst, name), '=')
+	}
+	rest := r.Query
+	for _, a := range auth {
+		for len(rest) > 0 && rest[0].Name < a.name {
+			appendName(rest[0].Name)
+			dst = AppendEscaped(dst, rest[0].Value)
+			rest = rest[1:]
+		}
+		if len(a.value) == 0 { // no session token
+			continue
+		}
+		appendName(a.name)
+		dst = append(dst, a.value...)
+	}
+	for _, q := range rest {
+		appendName(q.Name)
+		dst = AppendEscaped(dst, q.Value)
+	}
+	return dst
+}
+
+// appendSignedHeaders lists the names of the signed headers in order, host among them.
+func appendSignedHeaders(dst []byte, r *Request) []byte {
+	start := len(dst)
+	eachHeader(r, func(name, _ string) {
+		if len(dst) > start {
+			dst = append(dst, ';')
+		}
+		dst = append(dst, name...)
+	})
+	return dst
+}
+
+func appendCanonicalHeaders(dst []byte, r *Request) []byte {
+	eachHeader(r, func(name, value string) {
+		dst = append(append(dst, name...), ':')
+		dst = append(appendCollapsed(dst, value), '\n')
+	})
+	return dst
+}
+
+// eachHeader visits the signed headers in order, with host at its place.
+func eachHeader(r *Request, visit func(name, value string)) {
+	i := 0
+	for ; i < len(r.Headers) && r.Headers[i].Name < "host"; i++ {
+		visit(r.Headers[i].Name, r.Headers[i].Value)
+	}
+	visit("host", r.Host)
+	for ; i < len(r.Headers); i++ {
+		visit(r.Headers[i].Name, r.Headers[i].Value)
+	}
+}
+
+// appendCollapsed writes a header's value as it is signed: no space around it, and
+// one for each run of spaces inside.
+func appendCollapsed(dst []byte, value string) []byte {
+	value = strings.Trim(value, " ")
+	for i := 0; i < len(value); i++ {
+		if value[i] != ' ' || value[i-1] != ' ' {
+			dst = append(dst, value[i])
+		}
+	}
+	return dst
+}
+
+// Sign signs one key, given as the part of its path behind PathPrefix, escaped.
+func (p *Presigner) Sign(path []byte) Signature {
+	hash := sha256.Sum256(p.canonicalRequest(path))
+	return p.hasher.sign(&p.signer.keyed, &hash)
+}
+
+// SignAll signs many keys. paths holds their paths one after the other, as Sign
+// takes them, and ends where each one ends; signatures has a place for each.
+func (p *Presigner) SignAll(signatures []Signature, paths []byte, ends []uint32) {
+	begin := uint32(0)
+	for i, end := range ends {
+		signatures[i] = p.Sign(paths[begin:end])
+		begin = end
+	}
+}
+
+// canonicalRequest lays the request out before the constant tail. The result is
+// valid until the next call.
+func (p *Presigner) canonicalRequest(path []byte) []byte {
+	n := len(p.head) + len(path)
+	if n > p.tail {
+		room := n + initialRoom
+		p.buf = append(make([]byte, room, room+len(p.buf)-p.tail), p.buf[p.tail:]...)
+		p.tail = room
+	}
+	request := p.buf[p.tail-n:]
+	copy(request, p.head)
+	copy(request[len(p.head):], path)
+	return request
+}
+
+// CanonicalRequest is what is hashed for path, for tests and for finding out why a
+// server computes another signature. It holds the session token.
+func (p *Presigner) CanonicalRequest(path []byte) string {
+	return string(p.canonicalRequest(path))
+}
+
+// AppendURL appends the URL of path with its signature.
+func (p *Presigner) AppendURL(dst, path []byte, sig *Signature) []byte {
+	dst = append(dst, p.origin...)
+	dst = append(dst, p.prefix...)
+	dst = append(dst, path...)
+	dst = append(dst, '?')
+	dst = append(dst, p.query...)
+	dst = append(dst, signatureParameter...)
+	return hex.AppendEncode(dst, sig[:])
+}
+
+// URLLen is the length of the URL of a path of n bytes.
+func (p *Presigner) URLLen(n int) int {
+	return len(p.origin) + len(p.prefix) + n + len("?") + len(p.query) +
+		len(signatureParameter) + hex.EncodedLen(SignatureSize)
+}
+
+// Base is the URL up to where the path of a key begins.
+func (p *Presigner) Base() []byte { return append(p.origin[:len(p.origin):len(p.origin)], p.prefix...) }
+
+// Query is the URL's query without X-Amz-Signature, the same for every path.
+func (p *Presigner) Query() []byte { return p.query }
