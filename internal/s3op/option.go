@@ -1,0 +1,520 @@
+package s3op
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"bulkpresign/internal/sigv4"
+)
+
+// Kind is the JSON type of an option's value and what is read from it.
+type Kind uint8
+
+const (
+	Text      Kind = iota // a string
+	Timestamp             // a string, RFC 3339
+	Integer               // a whole number
+	Boolean               // true or false
+	StringMap             // an object of strings: metadata
+	Integers              // an array of whole numbers: part_numbers
+)
+
+// place is where an option travels.
+type place uint8
+
+const (
+	inQuery  place = iota // as a query parameter of the URL
+	inHeader              // as a signed header, which the client must send
+	nowhere               // it shapes other options or the batch
+)
+
+// set is a set of operations.
+type set uint8
+
+func of(ops ...Operation) (s set) {
+	for _, o := range ops {
+		s |= 1 << o
+	}
+	return s
+}
+
+func (s set) has(o Operation) bool { return s&(1<<o) != 0 }
+
+// definition is a line of the table of options.
+type definition struct {
+	name  string
+	kind  Kind
+	place place
+	wire  string // the parameter's name, or the header's in lower case
+	ops   set
+	check func(value string) (signed string, problem string)
+}
+
+// ID is an option's index in the table. IDs are in the order in which their wire
+// names are signed, so options sorted by ID need no other sorting.
+type ID uint8
+
+// Option is an option that was given, with its value as text: a number in decimal,
+// a boolean as true or false, an array of numbers joined by commas. Metadata is an
+// Option for each entry; an empty map is one without a Name, which is refused.
+type Option struct {
+	ID    ID
+	Name  string // of a metadata entry
+	Value string
+}
+
+var (
+	get, head, put, del, part = of(GetObject), of(HeadObject), of(PutObject), of(DeleteObject), of(UploadPart)
+
+	read  = get | head
+	write = put | part
+	every = read | write | del
+)
+
+// table has every option of the contract. Facts on wire names and places: run
+// against aws-sdk-go-v2 service/s3 v1.114.8 by the tests of package bulk.
+var table = func() []definition {
+	query := func(name, wire string, ops set) definition {
+		return definition{name, Text, inQuery, wire, ops, opaque}
+	}
+	header := func(name, wire string, ops set) definition {
+		return definition{name, Text, inHeader, wire, ops, headerValue}
+	}
+	flag := func(name, wire string, ops set) definition {
+		return definition{name, Boolean, inQuery, wire, ops, nil}
+	}
+	httpDate := func(name, wire string, where place, ops set) definition {
+		return definition{name, Timestamp, where, wire, ops, imfFixdate}
+	}
+	response := func(name, wire string) definition {
+		return definition{name, Text, inQuery, wire, get, headerValue} // S3 answers with it as a header
+	}
+	const sse = "x-amz-server-side-encryption"
+	t := []definition{
+		query("version_id", "versionId", read|del),
+		query("expected_bucket_owner", "x-amz-expected-bucket-owner", every),
+		query("request_payer", "x-amz-request-payer", every),
+		query("checksum_mode", "X-Amz-Checksum-Mode", read),
+		query("upload_id", "uploadId", part),
+		flag("bypass_governance_retention", "X-Amz-Bypass-Governance-Retention", del),
+		flag("bucket_key_enabled", "X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", put),
+		{"part_number", Integer, inQuery, "partNumber", read | part, partNumber},
+		{"part_numbers", Integers, nowhere, "partNumber", part, partNumbers},
+
+		response("response_content_type", "response-content-type"),
+		response("response_content_disposition", "response-content-disposition"),
+		response("response_content_encoding", "response-content-encoding"),
+		response("response_content_language", "response-content-language"),
+		response("response_cache_control", "response-cache-control"),
+		httpDate("response_expires", "response-expires", inQuery, get),
+		{"filename", Text, nowhere, "response-content-disposition", get, attachment},
+
+		header("range", "range", read),
+		header("if_match", "if-match", read|put|del),
+		header("if_none_match", "if-none-match", read|put),
+		{"create_only", Boolean, nowhere, "if-none-match", put, nil},
+		httpDate("if_modified_since", "if-modified-since", inHeader, read),
+		httpDate("if_unmodified_since", "if-unmodified-since", inHeader, read),
+
+		header("sse_customer_algorithm", sse+"-customer-algorithm", read|write),
+		header("sse_customer_key", sse+"-customer-key", read|write),
+		header("sse_customer_key_md5", sse+"-customer-key-md5", read|write),
+
+		header("mfa", "x-amz-mfa", del),
+
+		{"content_length", Integer, inHeader, "content-length", write, contentLength},
+		header("content_md5", "content-md5", write),
+		header("content_type", "content-type", put),
+		header("content_encoding", "content-encoding", put),
+		header("content_language", "content-language", put),
+		header("content_disposition", "content-disposition", put),
+		header("cache_control", "cache-control", put),
+		httpDate("expires", "expires", inHeader, put),
+		{"metadata", StringMap, inHeader, "x-amz-meta-", put, headerValue},
+		header("tagging", "x-amz-tagging", put),
+		header("storage_class", "x-amz-storage-class", put),
+		header("acl", "x-amz-acl", put),
+		header("server_side_encryption", sse, put),
+		header("ssekms_key_id", sse+"-aws-kms-key-id", put),
+		header("ssekms_encryption_context", sse+"-context", put),
+		header("website_redirect_location", "x-amz-website-redirect-location", put),
+		header("object_lock_mode", "x-amz-object-lock-mode", put),
+		header("object_lock_legal_hold_status", "x-amz-object-lock-legal-hold", put),
+		{"object_lock_retain_until_date", Timestamp, inHeader, "x-amz-object-lock-retain-until-date", put, iso8601},
+
+		{"grant_full_control", Text, nowhere, "x-amz-grant-full-control", put, grant},
+		{"grant_read", Text, nowhere, "x-amz-grant-read", put, grant},
+		{"grant_read_acp", Text, nowhere, "x-amz-grant-read-acp", put, grant},
+		{"grant_write_acp", Text, nowhere, "x-amz-grant-write-acp", put, grant},
+
+		header("checksum_crc32", "x-amz-checksum-crc32", write),
+		header("checksum_crc32c", "x-amz-checksum-crc32c", write),
+		header("checksum_crc64nvme", "x-amz-checksum-crc64nvme", write),
+		header("checksum_sha1", "x-amz-checksum-sha1", write),
+		header("checksum_sha256", "x-amz-checksum-sha256", write),
+	}
+	// A stable sort keeps an option before those that are short for it.
+	slices.SortStableFunc(t, func(a, b definition) int { return cmp.Compare(a.wire, b.wire) })
+	return t
+}()
+
+var byName = func() map[string]ID {
+	m := make(map[string]ID, len(table))
+	for i, d := range table {
+		m[d.name] = ID(i)
+	}
+	return m
+}()
+
+// Options that others or the batch know by name.
+var (
+	idUploadID           = byName["upload_id"]
+	idPartNumber         = byName["part_number"]
+	idPartNumbers        = byName["part_numbers"]
+	idFilename           = byName["filename"]
+	idContentDisposition = byName["response_content_disposition"]
+	idCreateOnly         = byName["create_only"]
+	idIfNoneMatch        = byName["if_none_match"]
+	idMetadata           = byName["metadata"]
+)
+
+// Lookup finds an option by its name in a request.
+func Lookup(name string) (ID, bool) {
+	id, ok := byName[name]
+	return id, ok
+}
+
+// String is the option's name in a request.
+func (id ID) String() string { return table[id].name }
+
+// Kind is the type of its value.
+func (id ID) Kind() Kind { return table[id].kind }
+
+// IsHeader tells whether the option is a header that the client must send.
+func (id ID) IsHeader() bool { return table[id].place == inHeader }
+
+// WireName is the name of the query parameter, or of the header in lower case.
+func (o Option) WireName() string { return table[o.ID].wire + o.Name }
+
+// Error says which option cannot be signed, and why. Its text may be shown to the
+// caller: it never repeats a value.
+type Error struct {
+	Option string
+	Reason string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("option %q %s", e.Option, e.Reason) }
+
+func refuse(id ID, format string, args ...any) *Error {
+	return &Error{Option: id.String(), Reason: fmt.Sprintf(format, args...)}
+}
+
+// Sort brings options into ID order, metadata by name. Each option was given once.
+func Sort(options []Option) {
+	slices.SortFunc(options, func(a, b Option) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+// Check judges each of one source's options for itself: does the operation have it,
+// can the value be signed? It rewrites the values into the form in which they are
+// signed. The options are sorted.
+func (o Operation) Check(options []Option) error {
+	for i := range options {
+		opt := &options[i]
+		d := &table[opt.ID]
+		if !d.ops.has(o) {
+			return refuse(opt.ID, "does not exist for %s", o)
+		}
+		if opt.ID == idMetadata {
+			if problem := metadataName(opt.Name); problem != "" {
+				return refuse(opt.ID, "%s", problem)
+			}
+			opt.Name = strings.ToLower(opt.Name)
+		}
+		if d.check != nil {
+			signed, problem := d.check(opt.Value)
+			if problem != "" {
+				return refuse(opt.ID, "%s", problem)
+			}
+			opt.Value = signed
+		}
+	}
+	Sort(options) // lower case may have changed the order of metadata
+	for i := 1; i < len(options); i++ {
+		if options[i].ID == idMetadata && options[i-1].Name == options[i].Name {
+			return refuse(idMetadata, "has two names that differ only in case; S3 takes them for one")
+		}
+	}
+	return nil
+}
+
+// Merge appends to dst what holds for an item: its own options over the batch's.
+// Both are sorted, and so is the result. A map is replaced as a whole.
+func Merge(dst, batch, item []Option) []Option {
+	for len(batch) > 0 && len(item) > 0 {
+		switch b, i := batch[0].ID, item[0].ID; {
+		case b < i:
+			dst, batch = append(dst, batch[0]), batch[1:]
+		case b > i:
+			dst, item = append(dst, item[0]), item[1:]
+		default:
+			for len(batch) > 0 && batch[0].ID == i {
+				batch = batch[1:]
+			}
+		}
+	}
+	return append(append(dst, batch...), item...)
+}
+
+// maxOptionBytes bounds what the options add to a request. S3 takes 8 KB of headers:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+const maxOptionBytes = 8 << 10
+
+// Settle judges checked and merged options together and replaces those that are
+// short for others, so that options that mean the same are equal. It works in
+// place.
+func (o Operation) Settle(options []Option) ([]Option, error) {
+	size := 0
+	for _, opt := range options {
+		if opt.ID != idPartNumbers { // each URL has one of them
+			size += len(opt.Name) + len(opt.Value)
+		}
+		if size > maxOptionBytes {
+			return nil, refuse(opt.ID, "makes the options longer than the %d bytes of headers that S3 takes", maxOptionBytes)
+		}
+	}
+	given := func(id ID) (value string) {
+		for _, opt := range options {
+			if opt.ID == id {
+				return opt.Value
+			}
+		}
+		return ""
+	}
+	if given(idFilename) != "" && given(idContentDisposition) != "" {
+		return nil, refuse(idFilename, "and %q exclude each other: give one of them", idContentDisposition)
+	}
+	if given(idPartNumber) != "" && given(idPartNumbers) != "" {
+		return nil, refuse(idPartNumbers, "and %q exclude each other: give one of them", idPartNumber)
+	}
+	createOnly, match := given(idCreateOnly), given(idIfNoneMatch)
+	if createOnly == "true" && match != "" && match != "*" || createOnly == "false" && match == "*" {
+		return nil, refuse(idCreateOnly, `and %q contradict each other: true is short for "*"`, idIfNoneMatch)
+	}
+
+	settled := options[:0]
+	for _, opt := range options {
+		switch opt.ID {
+		case idCreateOnly:
+			if createOnly != "true" || match != "" {
+				continue
+			}
+			opt = Option{ID: idIfNoneMatch, Value: "*"}
+		case idFilename:
+			opt.ID = idContentDisposition
+		}
+		settled = append(settled, opt)
+	}
+	return settled, nil
+}
+
+// Complete reports what settled options still lack to be signed.
+func (o Operation) Complete(settled []Option) error {
+	if o != UploadPart {
+		return nil
+	}
+	var upload, part bool
+	for _, opt := range settled {
+		upload = upload || opt.ID == idUploadID
+		part = part || opt.ID == idPartNumber || opt.ID == idPartNumbers
+	}
+	switch {
+	case !upload:
+		return refuse(idUploadID, "is missing: UploadPart needs the UploadId that CreateMultipartUpload gave")
+	case !part:
+		return refuse(idPartNumber, "or %q is missing: UploadPart needs one of them", idPartNumbers)
+	}
+	return nil
+}
+
+// PartNumbers are the parts that settled options ask for, nil without part_numbers.
+func PartNumbers(settled []Option) []string {
+	for _, opt := range settled {
+		if opt.ID == idPartNumbers {
+			return strings.Split(opt.Value, ",")
+		}
+	}
+	return nil
+}
+
+// Fill writes settled options into r as sorted query parameters and headers. A
+// part number other than "" is that of an UploadPart with part_numbers.
+func (o Operation) Fill(r *sigv4.Request, settled []Option, part string) {
+	r.Method = o.Method()
+	r.Query, r.Headers = r.Query[:0], r.Headers[:0]
+	for _, opt := range settled {
+		d := &table[opt.ID]
+		switch {
+		case opt.ID == idPartNumbers:
+			r.Query = append(r.Query, sigv4.Parameter{Name: d.wire, Value: part})
+		case d.place == inQuery:
+			r.Query = append(r.Query, sigv4.Parameter{Name: d.wire, Value: opt.Value})
+		default:
+			r.Headers = append(r.Headers, sigv4.Parameter{Name: opt.WireName(), Value: opt.Value})
+		}
+	}
+	if o != HeadObject { // the SDK names the operation in every URL but HeadObject's
+		r.Query = append(r.Query, sigv4.Parameter{Name: "x-id", Value: o.String()})
+	}
+}
+
+// grant is never signed.
+func grant(string) (string, string) {
+	return "", "is not signed: ACLs are off on new buckets; use a bucket policy"
+}
+
+// opaque takes any value that has no line break.
+func opaque(v string) (string, string) {
+	switch {
+	case v == "":
+		return "", "is empty: leave it out instead"
+	case len(v) > maxOptionBytes:
+		return "", tooLong
+	case strings.ContainsAny(v, "\r\n"):
+		return "", "holds a line break"
+	}
+	return v, ""
+}
+
+var tooLong = fmt.Sprintf("is longer than %d bytes", maxOptionBytes)
+
+// headerValue takes what an HTTP client sends as it is given (RFC 9110, section
+// 5.5, less obs-text): anything else would reach S3 changed or not at all, and the
+// signature would not match.
+func headerValue(v string) (string, string) {
+	if v == "" {
+		return "", "is empty: leave it out instead"
+	}
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case c == '\r' || c == '\n':
+			return "", "holds a line break"
+		case c >= 0x80:
+			return "", "holds a character outside ASCII, which a header cannot carry"
+		case c < ' ' && c != '\t' || c == 0x7f:
+			return "", "holds a control character, which a header cannot carry"
+		}
+	}
+	if len(v) > maxOptionBytes {
+		return "", tooLong
+	}
+	if strings.Trim(v, " \t") != v {
+		return "", "begins or ends with white space, which HTTP clients cut off"
+	}
+	return v, ""
+}
+
+func parseTime(v string) (time.Time, string) {
+	t, err := time.Parse(time.RFC3339, v)
+	if err != nil {
+		return t, `is not an RFC 3339 time, such as "2026-11-23T08:00:00Z"`
+	}
+	if t = t.UTC(); t.Year() < 1 || t.Year() > 9999 {
+		return t, "is not between the years 1 and 9999 in UTC"
+	}
+	return t, ""
+}
+
+// imfFixdate is the form of HTTP's own date headers (RFC 9110, section 5.6.7).
+func imfFixdate(v string) (string, string) {
+	t, problem := parseTime(v)
+	return t.Format("Mon, 02 Jan 2006 15:04:05 GMT"), problem
+}
+
+// iso8601 is the form of the times that S3 alone knows.
+func iso8601(v string) (string, string) {
+	t, problem := parseTime(v)
+	return t.Format("2006-01-02T15:04:05.999Z"), problem
+}
+
+// maxPartNumber is S3's: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+const maxPartNumber = 10_000
+
+func partNumber(v string) (string, string) {
+	if n, err := strconv.Atoi(v); err != nil || n < 1 || n > maxPartNumber {
+		return "", fmt.Sprintf("is not a part number from 1 to %d", maxPartNumber)
+	}
+	return v, ""
+}
+
+// partNumbers drops repeated numbers, as a batch drops repeated keys.
+func partNumbers(v string) (string, string) {
+	if v == "" {
+		return "", "is empty"
+	}
+	var seen [maxPartNumber + 1]bool
+	kept := make([]string, 0, strings.Count(v, ",")+1)
+	for s := range strings.SplitSeq(v, ",") {
+		if _, problem := partNumber(s); problem != "" {
+			return "", "holds a number that " + problem
+		}
+		if n, _ := strconv.Atoi(s); !seen[n] {
+			seen[n] = true
+			kept = append(kept, s)
+		}
+	}
+	return strings.Join(kept, ","), ""
+}
+
+// contentLength must pin a size: the SDK leaves a length of 0 unsigned, and with
+// such a URL any body could be put.
+func contentLength(v string) (string, string) {
+	if n, err := strconv.ParseInt(v, 10, 64); err != nil || n < 1 {
+		return "", "is not a number of bytes from 1 up (a length of 0 cannot be signed)"
+	}
+	return v, ""
+}
+
+// attachment makes a Content-Disposition of a file's name (RFC 6266): the quoted
+// form for old clients, where '_' stands for what they get wrong, and the extended
+// form (RFC 8187) with the whole name.
+func attachment(name string) (string, string) {
+	if name == "" {
+		return "", "is empty: leave it out instead"
+	}
+	if len(name) > 1024 { // no file system takes more, and S3's keys end there
+		return "", "is longer than 1024 bytes"
+	}
+	b := []byte(`attachment; filename="`)
+	for _, c := range name {
+		switch {
+		case c < ' ' || c == 0x7f:
+			return "", "holds a control character"
+		case c > 0x7f, strings.ContainsRune(`"\%/`, c): // appendix D: clients disagree on these
+			b = append(b, '_')
+		default:
+			b = append(b, byte(c))
+		}
+	}
+	b = append(b, `"; filename*=UTF-8''`...)
+	return string(sigv4.AppendEscaped(b, name)), ""
+}
+
+// metadataName judges the name of an entry of metadata.
+func metadataName(name string) string {
+	if name == "" {
+		return "is empty or has an entry without a name"
+	}
+	for _, c := range []byte(name) {
+		// token of RFC 9110, section 5.6.2
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return "has a name that cannot be a header's: only ASCII letters, digits and !#$%&'*+-.^_`|~ may be used"
+		}
+	}
+	return ""
+}
