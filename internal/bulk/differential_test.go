@@ -1,0 +1,346 @@
+package bulk_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/policy"
+	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/s3url"
+	"bulkpresign/internal/sdkoracle"
+	"bulkpresign/internal/sigv4"
+)
+
+// The Makefile's fuzz target raises the number and changes the seed.
+var (
+	cases = flag.Int("cases", 5_000, "generated inputs that are compared with the SDK")
+	seed  = flag.Uint64("seed", 1, "of the generated inputs")
+)
+
+// fixed is a source of credentials that never change.
+type fixed struct{ now bulk.Credentials }
+
+func (f fixed) Credentials(context.Context) (bulk.Credentials, error) { return f.now, nil }
+
+// everything allows every operation on one bucket.
+func everything(bucket string) policy.Policy {
+	return policy.Policy{
+		Buckets: []string{bucket},
+		Operations: []s3op.Operation{
+			s3op.GetObject, s3op.HeadObject, s3op.PutObject, s3op.DeleteObject, s3op.UploadPart,
+		},
+		DefaultExpiresIn: 900 * time.Second,
+		MaxExpiresIn:     policy.MaxExpiresIn,
+		MaxKeys:          1_000_000,
+	}
+}
+
+// serviceFor signs as the oracle's input says.
+func serviceFor(in sdkoracle.Input) *bulk.Service {
+	settings := s3url.Settings{
+		Region: in.Region, Endpoint: in.EndpointURL, Addressing: s3url.Virtual,
+		DualStack: in.DualStack, FIPS: in.FIPS, Accelerate: in.Accelerate,
+	}
+	if in.PathStyle {
+		settings.Addressing = s3url.Path
+	}
+	return &bulk.Service{
+		Policy: everything(in.Bucket),
+		Locate: func(bucket string) (s3url.Location, error) {
+			if settings.Endpoint != "" {
+				if err := s3url.CheckEndpoint(settings.Endpoint); err != nil {
+					return s3url.Location{}, err
+				}
+			}
+			if settings.Region == "" {
+				return s3url.Location{}, errors.New("no region")
+			}
+			return s3url.Resolve(context.Background(), bucket, settings)
+		},
+		Credentials: fixed{bulk.Credentials{Credentials: sigv4.Credentials{
+			AccessKeyID: in.AccessKeyID, SecretAccessKey: in.SecretAccessKey, SessionToken: in.SessionToken,
+		}}},
+		Now: func() time.Time { return in.Time },
+	}
+}
+
+// answer is what a caller reads.
+type answer struct {
+	Bucket         string                       `json:"bucket"`
+	Operation      string                       `json:"operation"`
+	SignedAt       time.Time                    `json:"signed_at"`
+	ExpiresIn      int64                        `json:"expires_in"`
+	ExpiresAt      time.Time                    `json:"expires_at"`
+	ExpiresAtBasis string                       `json:"expires_at_basis"`
+	URLs           map[string]string            `json:"urls"`
+	PartURLs       map[string]map[string]string `json:"part_urls"`
+	Headers        map[string]string            `json:"headers"`
+	ItemHeaders    map[string]map[string]string `json:"item_headers"`
+	Errors         map[string]struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"errors"`
+}
+
+// plan decodes and plans a request.
+func plan(s *bulk.Service, request []byte) (*bulk.Plan, error) {
+	r, err := bulk.Decode(request, s.Policy.MaxKeys)
+	if err != nil {
+		return nil, err
+	}
+	return s.Plan(context.Background(), r)
+}
+
+// finish signs and reads the answer back, and checks that its size was foretold.
+func finish(t testing.TB, p *bulk.Plan) answer {
+	t.Helper()
+	p.Sign()
+	bare := p.AppendJSON(nil, bulk.Bare)
+	if size, _ := p.JSONSize(bulk.Bare, 0); size != len(bare) {
+		t.Fatalf("JSONSize says %d, the answer has %d bytes", size, len(bare))
+	}
+	quoted := p.AppendJSON(nil, bulk.Quoted)
+	if size, _ := p.JSONSize(bulk.Quoted, 0); size != len(quoted) {
+		t.Fatalf("JSONSize says %d, the quoted answer has %d bytes", size, len(quoted))
+	}
+	var unquoted string
+	if err := json.Unmarshal([]byte(`"`+string(quoted)+`"`), &unquoted); err != nil || unquoted != string(bare) {
+		t.Fatalf("the quoted answer is not the bare one quoted (error: %v)", err != nil)
+	}
+	var a answer
+	d := json.NewDecoder(strings.NewReader(string(bare)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&a); err != nil {
+		t.Fatalf("the answer is not what it should be: %v", err)
+	}
+	return a
+}
+
+// requestFor words the oracle's input as a request, each option for the whole batch or
+// for the item.
+func requestFor(in sdkoracle.Input, r *rand.Rand) []byte {
+	item := map[string]any{"key": in.Key}
+	request := map[string]any{
+		"operation": in.Operation, "expires_in": int64(in.ExpiresIn / time.Second),
+		"allow_dot_segments": true, "keys": []any{item},
+	}
+	for name, value := range in.Options {
+		if r.IntN(2) == 0 {
+			request[name] = value
+		} else {
+			item[name] = value
+		}
+	}
+	text, err := json.Marshal(request)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// differsFromSDK lists where the contract refuses what the SDK signs.
+func differsFromSDK(in sdkoracle.Input) string {
+	if n, ok := in.Options["content_length"].(int64); ok && n < 1 {
+		return "a content_length of 0 is left unsigned by the SDK, and any body could be put"
+	}
+	return ""
+}
+
+// compareWithSDK holds one input against the SDK: the canonical request first, whose
+// difference shows its cause, then the URL, then what the client must send. It returns
+// whether there was a URL. No failure prints a URL: the input and its seed tell which.
+func compareWithSDK(in sdkoracle.Input, r *rand.Rand, t testing.TB) (signed bool, problem string) {
+	in.UseARNRegion = true // as in package s3url
+	want, wantErr := sdkoracle.Presign(context.Background(), in)
+	p, err := plan(serviceFor(in), requestFor(in, r))
+	reason := ""
+	var got answer
+	if err != nil {
+		reason = err.Error()
+	} else {
+		got = finish(t, p)
+		if f, ok := got.Errors[in.Key]; ok {
+			reason = f.Code + ": " + f.Message
+		}
+	}
+	switch {
+	case differsFromSDK(in) != "":
+		if reason == "" {
+			return false, "was signed: " + differsFromSDK(in)
+		}
+		return false, ""
+	case (reason == "") != (wantErr == nil):
+		return false, fmt.Sprintf("ours says %q, the SDK fails: %v", reason, wantErr != nil)
+	case reason != "":
+		return false, ""
+	}
+	if canonical := p.CanonicalRequest(0); canonical != want.CanonicalRequest {
+		return true, "canonical requests differ:\n" + cmp.Diff(redact(want.CanonicalRequest, in), redact(canonical, in))
+	}
+	if got.URLs[in.Key] != want.URL {
+		return true, "the canonical requests are the same but the URLs differ"
+	}
+	headers := got.Headers
+	if own, ok := got.ItemHeaders[in.Key]; ok {
+		headers = own
+	}
+	sent := http.Header{}
+	for name, value := range headers {
+		sent.Set(name, value)
+	}
+	want.SignedHeader.Del("Host")
+	if d := cmp.Diff(want.SignedHeader, sent); d != "" {
+		return true, "headers differ:\n" + d
+	}
+	return true, ""
+}
+
+func redact(s string, in sdkoracle.Input) string {
+	if in.SessionToken == "" {
+		return s
+	}
+	return strings.ReplaceAll(s, string(sigv4.AppendEscaped(nil, in.SessionToken)), "[token]")
+}
+
+// Every operation with every option, key and endpoint, against the SDK's own presigner.
+func TestAgainstSDK(t *testing.T) {
+	workers := runtime.GOMAXPROCS(0)
+	signed := make([]int, workers)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < *cases && !t.Failed(); i += workers {
+				r := rand.New(rand.NewPCG(*seed, uint64(i)))
+				in := sdkoracle.Generate(r)
+				ok, problem := compareWithSDK(in, r, t)
+				if problem != "" {
+					t.Errorf("seed %d, case %d: %s of %q in bucket %q, endpoint %q: %s",
+						*seed, i, in.Operation, in.Key, in.Bucket, in.EndpointURL, problem)
+				}
+				if ok {
+					signed[w]++
+				}
+			}
+		})
+	}
+	wg.Wait()
+	total := 0
+	for _, n := range signed {
+		total += n
+	}
+	if total < *cases*8/10 {
+		t.Errorf("only %d of %d inputs were signed", total, *cases)
+	}
+	t.Logf("seed %d: %d inputs, %d URLs byte for byte the SDK's, the rest refused by both or as documented", *seed, *cases, total)
+}
+
+// FuzzAgainstSDK lets the fuzzer choose key, option values and clock.
+func FuzzAgainstSDK(f *testing.F) {
+	for i := range uint64(20) {
+		in := sdkoracle.Generate(rand.New(rand.NewPCG(7, i)))
+		f.Add(i, in.Key, "a  value", in.Time.Unix(), int64(900))
+	}
+	f.Fuzz(func(t *testing.T, number uint64, key, value string, unix, expires int64) {
+		r := rand.New(rand.NewPCG(8, number))
+		in := sdkoracle.Generate(r)
+		if _, spoilt := in.Options["no_such_option"]; spoilt {
+			t.Skip("refused in any case")
+		}
+		if key != "" && len(key) <= bulk.MaxKeyBytes && strings.ToValidUTF8(key, "") == key {
+			in.Key = key
+		}
+		for name, v := range in.Options {
+			if _, isText := v.(string); isText && strings.HasPrefix(name, "response_content_") || name == "content_type" {
+				if plainHeader(value) {
+					in.Options[name] = value
+				}
+			}
+		}
+		in.Time = time.Unix(((unix%4e9)+4e9)%4_000_000_000, 0)
+		in.ExpiresIn = time.Duration((expires%604800+604800)%604800+1) * time.Second
+		if _, problem := compareWithSDK(in, r, t); problem != "" {
+			t.Errorf("generated input %d: %s", number, problem)
+		}
+	})
+}
+
+func plainHeader(v string) bool {
+	for _, c := range []byte(v) {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return v != "" && strings.TrimSpace(v) == v && len(v) < 1000
+}
+
+// One digest over a million URLs: any change of any byte is seen, also where the SDK is
+// too slow to be asked. It changes when the generator does; then TestAgainstSDK must
+// pass with a million cases before a new one is written here.
+func TestMillionURLs(t *testing.T) {
+	const inputs, keysEach = 2_000, 500
+	digests := make([][sha256.Size]byte, inputs)
+	var wg sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < inputs; i += workers {
+				p := generatedBatch(rand.New(rand.NewPCG(2, uint64(i))), keysEach)
+				if n := p.Signed(); n != keysEach {
+					t.Errorf("input %d: %d URLs, want %d", i, n, keysEach)
+				}
+				p.Sign()
+				digests[i] = sha256.Sum256(p.AppendJSON(nil, bulk.Bare))
+			}
+		})
+	}
+	wg.Wait()
+	all := sha256.New()
+	for i := range digests {
+		all.Write(digests[i][:])
+	}
+	const want = "b33232e77e6cec6c972f3eb91ef0f4d0792f7cc6b3cd17dc05b11de745a87c00"
+	if got := hex.EncodeToString(all.Sum(nil)); got != want {
+		t.Errorf("the digest over %d URLs is %s, want %s", inputs*keysEach, got, want)
+	}
+}
+
+// generatedBatch plans the first generated input that can be signed, with many keys.
+func generatedBatch(r *rand.Rand, keys int) *bulk.Plan {
+	for {
+		in := sdkoracle.Generate(r)
+		request := map[string]any{
+			"operation": in.Operation, "expires_in": int64(in.ExpiresIn / time.Second), "allow_dot_segments": true,
+		}
+		for name, value := range in.Options {
+			request[name] = value
+		}
+		names := make([]string, keys)
+		for k := range names {
+			key := in.Key[k%max(len(in.Key), 1):] // of every length that the key allows
+			names[k] = fmt.Sprintf("%d/%s", k, strings.ToValidUTF8(key[:min(len(key), 1000)], ""))
+		}
+		request["keys"] = names
+		text, err := json.Marshal(request)
+		if err != nil {
+			panic(err)
+		}
+		if p, err := plan(serviceFor(in), text); err == nil {
+			return p
+		}
+	}
+}
