@@ -1,0 +1,246 @@
+// Package config reads what a deployment sets. It is the only place that looks at
+// the environment.
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"bulkpresign/internal/policy"
+	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/s3url"
+)
+
+// Config is everything that a function is told from outside, but for credentials,
+// which the SDK finds.
+type Config struct {
+	Policy policy.Policy
+	places map[string]place
+}
+
+// place is where a bucket lies, or why it cannot be signed for.
+type place struct {
+	location s3url.Location
+	err      *s3url.UnsupportedError
+}
+
+// Locate tells where a bucket of the policy lies. The error is an
+// *s3url.UnsupportedError.
+func (c *Config) Locate(bucket string) (s3url.Location, error) {
+	p, ok := c.places[bucket]
+	switch {
+	case !ok:
+		return s3url.Location{}, &s3url.UnsupportedError{Reason: "it is not configured"}
+	case p.err != nil:
+		return s3url.Location{}, p.err
+	}
+	return p.location, nil
+}
+
+// Bounds of PRESIGN_MAX_KEYS: one more than a Lambda's 6 MB request can carry makes
+// no sense.
+const (
+	defaultMaxKeys = 100_000
+	mostMaxKeys    = 3_000_000
+)
+
+const (
+	defaultExpiresIn = 900 * time.Second
+	defaultMaximum   = 3600 * time.Second
+)
+
+// bucketName is what S3 ever allowed: today's rules and the older ones of us-east-1.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
+
+// accessPoint is the ARN of something that takes a bucket's place.
+var accessPoint = regexp.MustCompile(`^arn:[a-z0-9-]+:s3[a-z0-9-]*:([a-z0-9-]*):[0-9]{12}:[A-Za-z0-9:/._-]+$`)
+
+var regionName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
+// Load reads the configuration. The error joins all problems that were found, each
+// naming its variable and none repeating a value that might be secret.
+func Load(getenv func(string) string) (Config, error) {
+	l := loader{getenv: getenv}
+	settings := s3url.Settings{
+		Region:     l.region(),
+		Endpoint:   l.endpoint(),
+		Addressing: l.addressing(),
+		DualStack:  l.flag("AWS_USE_DUALSTACK_ENDPOINT"),
+		FIPS:       l.flag("AWS_USE_FIPS_ENDPOINT"),
+		Accelerate: l.flag("PRESIGN_ACCELERATE"),
+	}
+	var c Config
+	c.Policy.Buckets, c.places = l.buckets(settings)
+	c.Policy.Operations = l.operations()
+	c.Policy.KeyPrefix = getenv("PRESIGN_KEY_PREFIX")
+	c.Policy.DefaultExpiresIn, c.Policy.MaxExpiresIn = l.expiry()
+	c.Policy.MaxKeys = int(l.number("PRESIGN_MAX_KEYS", defaultMaxKeys, 1, mostMaxKeys))
+	for _, name := range []string{"PRESIGN_POLICY", "PRESIGN_SIGNING_ROLE_ARN", "PRESIGN_RESULTS_BUCKET"} {
+		if getenv(name) != "" {
+			l.problem(name, "is not supported by this version: unset it")
+		}
+	}
+	return c, errors.Join(l.problems...)
+}
+
+type loader struct {
+	getenv   func(string) string
+	problems []error
+}
+
+func (l *loader) problem(variable, format string, args ...any) {
+	l.problems = append(l.problems, fmt.Errorf(variable+" "+format, args...))
+}
+
+// list splits at commas and leaves out white space and empty elements.
+func (l *loader) list(variable string) (items []string) {
+	for item := range strings.SplitSeq(l.getenv(variable), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+func (l *loader) number(variable string, otherwise, least, most int64) int64 {
+	s := strings.TrimSpace(l.getenv(variable))
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < least || n > most {
+		l.problem(variable, "must be a whole number from %d to %d", least, most)
+		return otherwise
+	}
+	return n
+}
+
+func (l *loader) flag(variable string) bool {
+	switch strings.ToLower(l.getenv(variable)) {
+	case "", "false":
+		return false
+	case "true":
+		return true
+	}
+	l.problem(variable, "must be true or false")
+	return false
+}
+
+func (l *loader) region() string {
+	for _, variable := range []string{"AWS_REGION", "AWS_DEFAULT_REGION"} {
+		if r := l.getenv(variable); r != "" {
+			if !regionName.MatchString(r) {
+				l.problem(variable, "is not the name of a region")
+			}
+			return r
+		}
+	}
+	l.problem("AWS_REGION", "is not set: the region of the buckets must be known")
+	return ""
+}
+
+func (l *loader) endpoint() string {
+	variables := []string{"PRESIGN_ENDPOINT_URL"}
+	if !l.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+		variables = append(variables, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+	}
+	for _, variable := range variables {
+		if url := l.getenv(variable); url != "" {
+			if err := s3url.CheckEndpoint(url); err != nil {
+				l.problem(variable, "is no endpoint: %v", err)
+			}
+			return url
+		}
+	}
+	return ""
+}
+
+func (l *loader) addressing() s3url.Addressing {
+	switch a := s3url.Addressing(l.getenv("PRESIGN_ADDRESSING")); a {
+	case "":
+		return s3url.Auto
+	case s3url.Auto, s3url.Virtual, s3url.Path:
+		return a
+	}
+	l.problem("PRESIGN_ADDRESSING", "must be auto, virtual or path")
+	return s3url.Auto
+}
+
+func (l *loader) buckets(common s3url.Settings) (names []string, places map[string]place) {
+	const variable = "PRESIGN_BUCKETS"
+	places = make(map[string]place)
+	for _, item := range l.list(variable) {
+		name, region, hasRegion := strings.Cut(item, "@")
+		s := common
+		arn := accessPoint.FindStringSubmatch(name)
+		switch {
+		case arn == nil && !bucketName.MatchString(name):
+			l.problem(variable, "holds %q, which is neither a bucket's name nor an access point's ARN", name)
+			continue
+		case hasRegion && !regionName.MatchString(region):
+			l.problem(variable, "names no region behind the @ of bucket %q", name)
+			continue
+		case hasRegion:
+			s.Region = region
+		case arn != nil && arn[1] != "":
+			s.Region = arn[1]
+		}
+		if _, twice := places[name]; twice {
+			l.problem(variable, "holds bucket %q twice", name)
+			continue
+		}
+		var p place
+		location, err := s3url.Resolve(context.Background(), name, s)
+		switch {
+		case errors.As(err, &p.err):
+		case err != nil:
+			l.problem(variable, "holds bucket %q, for which these settings give no endpoint: %v", name, err)
+		}
+		p.location = location
+		names = append(names, name)
+		places[name] = p
+	}
+	if len(names) == 0 && len(l.list(variable)) == 0 {
+		l.problem(variable, "is not set: name the buckets that may be signed for")
+	}
+	return names, places
+}
+
+func (l *loader) operations() (ops []s3op.Operation) {
+	const variable = "PRESIGN_OPERATIONS"
+	for _, name := range l.list(variable) {
+		op, ok := s3op.ParseOperation(name)
+		if !ok {
+			l.problem(variable, "holds %q, which is not one of %s", name, s3op.Names())
+			continue
+		}
+		ops = append(ops, op)
+	}
+	if len(l.list(variable)) == 0 {
+		return []s3op.Operation{s3op.GetObject}
+	}
+	return ops
+}
+
+// expiry reads both figures; a maximum under the usual default is the default too.
+func (l *loader) expiry() (byDefault, maximum time.Duration) {
+	const def, most = "PRESIGN_DEFAULT_EXPIRES_IN", "PRESIGN_MAX_EXPIRES_IN"
+	limit := int64(policy.MaxExpiresIn / time.Second)
+	maximum = time.Duration(l.number(most, int64(defaultMaximum/time.Second), 1, limit)) * time.Second
+	byDefault = min(defaultExpiresIn, maximum)
+	if l.getenv(def) != "" {
+		before := len(l.problems)
+		byDefault = time.Duration(l.number(def, int64(byDefault/time.Second), 1, limit)) * time.Second
+		if byDefault > maximum && len(l.problems) == before {
+			l.problem(def, "is over %s, which is %d", most, maximum/time.Second)
+		}
+	}
+	return byDefault, maximum
+}
