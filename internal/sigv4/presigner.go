@@ -49,6 +49,8 @@ type Presigner struct {
 	buf  []byte
 	tail int
 	head []byte // method "\n" prefix
+
+	lanes *lanes // nil until many keys are signed at once
 }
 
 // initialRoom fits the method and a path of ordinary length; longer ones enlarge it.
@@ -66,12 +68,14 @@ func (p *Presigner) Clone() *Presigner {
 	c := *p
 	c.hasher = newHasher()
 	c.buf = append([]byte(nil), p.buf...)
+	c.lanes = nil
 	return &c
 }
 
 // Reset prepares p for another request and keeps its memory.
 func (p *Presigner) Reset(s *Signer, r *Request) {
 	p.signer = s
+	p.lanes = nil
 	p.origin = append(p.origin[:0], r.Origin...)
 	p.prefix = append(p.prefix[:0], r.PathPrefix...)
 	p.head = append(append(append(p.head[:0], r.Method...), '\n'), r.PathPrefix...)
@@ -181,16 +185,6 @@ func appendCollapsed(dst []byte, value string) []byte {
 func (p *Presigner) Sign(path []byte) Signature {
 	hash := sha256.Sum256(p.canonicalRequest(path))
 	return p.hasher.sign(&p.signer.keyed, &hash)
-}
-
-// SignAll signs many keys. paths holds their paths one after the other, as Sign
-// takes them, and ends where each one ends; signatures has a place for each.
-func (p *Presigner) SignAll(signatures []Signature, paths []byte, ends []uint32) {
-	begin := uint32(0)
-	for i, end := range ends {
-		signatures[i] = p.Sign(paths[begin:end])
-		begin = end
-	}
 }
 
 // canonicalRequest lays the request out before the constant tail. The result is

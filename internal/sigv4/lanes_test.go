@@ -1,0 +1,124 @@
+package sigv4_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"bulkpresign/internal/sigv4"
+)
+
+// pathsOf escapes keys into the form that SignAll takes.
+func pathsOf(keys []string) (paths []byte, ends []uint32) {
+	for _, key := range keys {
+		paths = sigv4.AppendEscapedPath(paths, key)
+		ends = append(ends, uint32(len(paths)))
+	}
+	return paths, ends
+}
+
+// twins signs keys in every way there is and compares the signatures.
+func twins(t *testing.T, p *sigv4.Presigner, keys []string) {
+	t.Helper()
+	paths, ends := pathsOf(keys)
+	want := make([]sigv4.Signature, len(keys))
+	p.SignPortable(want, paths, ends)
+	for name, sign := range map[string]func([]sigv4.Signature, []byte, []uint32){"SignLanes": p.SignLanes, "SignAll": p.SignAll} {
+		got := make([]sigv4.Signature, len(keys))
+		sign(got, paths, ends)
+		for i := range got {
+			if got[i] != want[i] {
+				t.Fatalf("%s: key %d of %d, %d bytes long, is signed otherwise than by SignPortable", name, i, len(keys), len(keys[i]))
+			}
+		}
+	}
+}
+
+// Every length of a path from nothing to several blocks, alone and in groups that do
+// not fill the lanes, for regions and prefixes that move the blocks' borders.
+func TestLanesAreTheirTwin(t *testing.T) {
+	at := time.Date(2026, 11, 23, 23, 59, 59, 0, time.UTC)
+	for _, region := range []string{"r", "usw", "us-1", "eu-west-1", strings.Repeat("r", 59), strings.Repeat("r", 60), strings.Repeat("r", 150)} {
+		for _, token := range []string{"", strings.Repeat("t/", 300)} {
+			signer := sigv4.NewSigner(sigv4.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret", SessionToken: token},
+				sigv4.Scope{Time: at, Region: region, Service: "s3"})
+			p := signer.Presigner(&sigv4.Request{Method: "GET", Origin: "https://h", Host: "h", PathPrefix: "/" + region + "/", ExpiresIn: 1})
+			var keys []string
+			for length := range 200 {
+				for i := range 1 + length%6 {
+					keys = append(keys, strings.Repeat(string(rune('a'+i)), length))
+				}
+			}
+			rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+			twins(t, p, keys)
+			twins(t, p, keys[:1])
+			twins(t, p, nil)
+		}
+	}
+}
+
+// A Presigner is used again for another request and another number of keys.
+func TestLanesAfterReset(t *testing.T) {
+	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	p := benchPresigner()
+	for i := range 5 {
+		keys := benchKeys(3000 >> i)
+		twins(t, p, keys)
+		signer := sigv4.NewSigner(sigv4.Credentials{AccessKeyID: "AKID", SecretAccessKey: fmt.Sprint("secret", i)},
+			sigv4.Scope{Time: at, Region: "us-east-1", Service: "s3"})
+		p.Reset(signer, &sigv4.Request{Method: "PUT", Origin: "https://h", Host: "h", PathPrefix: "/", ExpiresIn: i + 1})
+	}
+	if bytes.Contains(p.Query(), []byte("Token")) {
+		t.Error("the first signer's token is still in the query")
+	}
+}
+
+func FuzzLanes(f *testing.F) {
+	f.Add("photos/a.jpg", "eu-west-1", uint8(9), uint16(1))
+	f.Add("\x00 é", "", uint8(255), uint16(604))
+	f.Fuzz(func(t *testing.T, key, region string, n uint8, expires uint16) {
+		if len(key) > 1024 {
+			key = key[:1024]
+		}
+		signer := sigv4.NewSigner(sigv4.Credentials{AccessKeyID: key, SecretAccessKey: region, SessionToken: key},
+			sigv4.Scope{Time: time.Unix(int64(expires)*1e5, 0), Region: region, Service: "s3"})
+		p := signer.Presigner(&sigv4.Request{Method: "GET", Origin: "https://h", Host: "h", PathPrefix: "/", ExpiresIn: int(expires)})
+		keys := make([]string, n)
+		for i := range keys {
+			keys[i] = key[:(i*7)%(len(key)+1)] + fmt.Sprint(i)
+		}
+		twins(t, p, keys)
+	})
+}
+
+// benchKeys are distinct and 40 to 80 bytes long.
+func benchKeys(n int) []string {
+	r := rand.New(rand.NewPCG(1, 2))
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("2026/11/23/%s-%010d.jpg", strings.Repeat("x", 14+r.IntN(41)), i)
+	}
+	return keys
+}
+
+func BenchmarkSignAll(b *testing.B) {
+	const n = 4000
+	paths, ends := pathsOf(benchKeys(n))
+	signatures := make([]sigv4.Signature, n)
+	p := benchPresigner()
+	for _, way := range []struct {
+		name string
+		sign func([]sigv4.Signature, []byte, []uint32)
+	}{{"portable", p.SignPortable}, {"lanes", p.SignLanes}, {"all", p.SignAll}} {
+		b.Run(way.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				way.sign(signatures, paths, ends)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/URL")
+		})
+	}
+}
