@@ -9,31 +9,19 @@ import (
 	"bulkpresign/internal/sigv4"
 )
 
-// Formats are the values of the field "format".
-var Formats = []string{"json"}
-
-// Quoting says in how many JSON strings the answer will lie: none for a direct
-// invoke, one for the body of an HTTP response. So that nothing is escaped in a
-// second pass, the answer is written as it will lie there.
-type Quoting int
-
-const (
-	Bare   Quoting = 0
-	Quoted Quoting = 1
-)
-
 // A section is a member of the answer that has a member for each of some keys.
 type section uint8
 
 const (
-	inURLs section = iota
+	inSignatures section = iota // only in the format compact, where it stands for inURLs
+	inURLs
 	inPartURLs
 	inItemHeaders
 	inErrors
 	numSections
 )
 
-var sectionNames = [numSections]string{"urls", "part_urls", "item_headers", "errors"}
+var sectionNames = [numSections]string{"signatures", "urls", "part_urls", "item_headers", "errors"}
 
 // sections is a set of them.
 type sections uint8
@@ -70,116 +58,87 @@ func headers(settled []s3op.Option) []s3op.Option {
 	return slices.DeleteFunc(slices.Clone(settled), func(o s3op.Option) bool { return !o.ID.IsHeader() })
 }
 
-// writer appends the answer, or a part of it, to dst.
-type writer struct {
-	dst     []byte
-	quoting Quoting
-	open    bool // the object that is being written has a member already
-}
-
-func (w *writer) raw(s string) { w.dst = append(w.dst, s...) }
-
-func (w *writer) quote() {
-	if w.quoting == Quoted {
-		w.dst = append(w.dst, '\\')
+// memberIn tells whether a section of an answer in format f speaks of an entry.
+func (e entry) memberIn(s section, f Format) bool {
+	if f == Compact && e.kind == batched {
+		return s == inSignatures
 	}
-	w.dst = append(w.dst, '"')
+	return e.in.has(s)
 }
 
-func (w *writer) str(s string) {
-	w.quote()
-	w.dst = appendEscaped(w.dst, s, w.quoting)
-	w.quote()
-}
-
-func (w *writer) begin() {
-	w.dst = append(w.dst, '{')
-	w.open = false
-}
-
-func (w *writer) end() {
-	w.dst = append(w.dst, '}')
-	w.open = true
-}
-
-func (w *writer) name(s string) {
-	if w.open {
-		w.dst = append(w.dst, ',')
+// hasMembers tells whether a section of an answer in format f speaks of any entry.
+func (p *Plan) hasMembers(s section, f Format) bool {
+	if f == Compact && s <= inURLs { // they share the entries that are inURLs
+		return slices.ContainsFunc(p.entries, func(e entry) bool { return e.memberIn(s, f) })
 	}
-	w.open = true
-	w.str(s)
-	w.dst = append(w.dst, ':')
+	return p.in.has(s)
 }
 
-func (w *writer) member(name, value string) {
-	w.name(name)
-	w.str(value)
+// always tells whether a section is there even when it is empty.
+func (f Format) always(s section) bool {
+	return s == inURLs && f == JSON || s == inSignatures && f == Compact
 }
 
-// AppendJSON appends the answer. The batch must have been signed.
-func (p *Plan) AppendJSON(dst []byte, q Quoting) []byte {
-	w := &writer{dst: dst, quoting: q}
-	p.writeHead(w)
+// writeObject writes the formats json and compact.
+func (p *Plan) writeObject(w *writer, f Format) {
+	p.writeHead(w, f)
 	for s := range numSections {
 		if s == inItemHeaders {
 			p.writeHeaders(w)
 		}
-		if s != inURLs && !slices.ContainsFunc(p.entries, func(e entry) bool { return e.in.has(s) }) {
+		if !f.always(s) && !p.hasMembers(s, f) {
 			continue
 		}
 		w.name(sectionNames[s])
 		w.begin()
 		for i := range p.entries {
-			if p.entries[i].in.has(s) {
+			if p.entries[i].memberIn(s, f) {
 				p.writeMember(w, i, s)
 			}
 		}
 		w.end()
 	}
 	w.end()
-	return w.dst
 }
 
-// JSONSize is the exact length of what AppendJSON appends; no signature is needed
-// for it. fits says how many of the distinct keys, from the first, keep it at or
-// under limit.
-func (p *Plan) JSONSize(q Quoting, limit int) (size, fits int) {
-	w := &writer{quoting: q}
-	p.writeHead(w)
+// sizeObject foretells writeObject.
+func (p *Plan) sizeObject(w *writer, f Format, limit int) (size, fits int) {
+	p.writeHead(w, f)
 	p.writeHeaders(w)
-	w.name(sectionNames[inURLs])
-	w.begin()
+	var began, comma sections
+	for s := range numSections {
+		if f.always(s) {
+			w.name(sectionNames[s])
+			w.begin()
+			w.end()
+			began |= of(s)
+		}
+	}
 	w.end()
-	w.end()
-	size = len(w.dst)
-
-	began := of(inURLs)
-	var comma sections
 	for i := range p.entries {
 		for s := range numSections {
-			if !p.entries[i].in.has(s) {
+			if !p.entries[i].memberIn(s, f) {
 				continue
 			}
 			if !began.has(s) {
 				began |= of(s)
-				w.dst, w.open = w.dst[:0], true
+				w.open = true
 				w.name(sectionNames[s])
-				size += len(w.dst) + len("{}")
+				w.begin()
+				w.end()
 			}
-			if comma.has(s) {
-				size += len(",")
-			}
+			w.open = comma.has(s)
 			comma |= of(s)
-			size += p.memberSize(w, i, s)
+			p.writeMember(w, i, s)
 		}
-		if size <= limit {
+		if w.size() <= limit {
 			fits = i + 1
 		}
 	}
-	return size, fits
+	return w.size(), fits
 }
 
-func (p *Plan) writeHead(w *writer) {
+func (p *Plan) writeHead(w *writer, f Format) {
 	w.begin()
 	w.member("bucket", p.Bucket)
 	w.member("operation", p.Operation.String())
@@ -188,6 +147,10 @@ func (p *Plan) writeHead(w *writer) {
 	w.dst = strconv.AppendInt(w.dst, p.ExpiresIn, 10)
 	w.member("expires_at", p.ExpiresAt.Format(time.RFC3339))
 	w.member("expires_at_basis", string(p.Basis))
+	if f == Compact {
+		w.member("base", string(p.presigner.Base()))
+		w.member("query", string(p.presigner.Query()))
+	}
 }
 
 // writeHeaders writes what a client must send with every URL.
@@ -199,6 +162,7 @@ func (p *Plan) writeHeaders(w *writer) {
 	w.headers(p.options)
 }
 
+// headers writes the signed headers among options as an object.
 func (w *writer) headers(settled []s3op.Option) {
 	w.begin()
 	for _, o := range settled {
@@ -214,53 +178,35 @@ func (p *Plan) writeMember(w *writer, i int, s section) {
 	e := p.entries[i]
 	w.name(p.request.Items[e.item].Key)
 	switch s {
+	case inSignatures:
+		w.quote()
+		w.signature(p, e)
+		w.quote()
 	case inURLs:
 		w.quote()
-		w.dst = p.appendURL(w.dst, e)
+		w.url(p, e, "")
 		w.quote()
 	case inPartURLs:
-		options := p.settled(e)
-		path := p.escape(e)
 		w.begin()
-		for _, number := range s3op.PartNumbers(options) {
+		for _, number := range s3op.PartNumbers(p.settled(e)) {
 			w.name(number)
 			w.quote()
-			w.dst = p.appendOwn(w.dst, options, path, number)
+			w.url(p, e, number)
 			w.quote()
 		}
 		w.end()
 	case inItemHeaders:
 		w.headers(p.settled(e))
 	case inErrors:
-		f := p.failures[int32(i)]
-		w.begin()
-		w.member("code", string(f.code))
-		w.member("message", f.message)
-		w.end()
+		w.failure(p.failures[int32(i)])
 	}
 }
 
-// memberSize is the length of what writeMember writes, less a comma.
-func (p *Plan) memberSize(w *writer, i int, s section) int {
-	e := p.entries[i]
-	key := p.request.Items[e.item].Key
-	quotes := 2 * (1 + int(w.quoting))
-	switch s {
-	case inURLs:
-		return quotes + escapedLen(key, w.quoting) + len(":") + quotes + p.urlLen(e)
-	case inPartURLs:
-		options := p.settled(e)
-		numbers := s3op.PartNumbers(options)
-		url := p.own(options, "").URLLen(len(p.escape(e)))
-		size := quotes + escapedLen(key, w.quoting) + len(":{}") + len(numbers) - 1
-		for _, number := range numbers {
-			size += len(":") + 2*quotes + len(number) + url + len(number)
-		}
-		return size
-	}
-	w.dst, w.open = w.dst[:0], false
-	p.writeMember(w, i, s)
-	return len(w.dst)
+func (w *writer) failure(f failure) {
+	w.begin()
+	w.member("code", string(f.code))
+	w.member("message", f.message)
+	w.end()
 }
 
 // Sign computes the signatures of the keys that share the batch's options. The
@@ -278,48 +224,35 @@ func (p *Plan) batchPath(e entry) []byte {
 	return p.paths[begin:p.ends[e.path]]
 }
 
-func (p *Plan) appendURL(dst []byte, e entry) []byte {
+// appendURL appends the URL of an entry; of one of its parts where number is not "".
+func (p *Plan) appendURL(dst []byte, e entry, number string) []byte {
 	if e.kind == batched {
 		return p.presigner.AppendURL(dst, p.batchPath(e), &p.signatures[e.path])
 	}
-	return p.appendOwn(dst, p.settled(e), p.escape(e), "")
+	presigner, path := p.own(e, number)
+	signature := presigner.Sign(path)
+	return presigner.AppendURL(dst, path, &signature)
 }
 
-func (p *Plan) urlLen(e entry) int {
+// urlLen is the length of what appendURL appends.
+func (p *Plan) urlLen(e entry, number string) int {
 	if e.kind == batched {
 		return p.presigner.URLLen(len(p.batchPath(e)))
 	}
-	return p.own(p.settled(e), "").URLLen(sigv4.EscapedPathLen(p.request.Items[e.item].Key))
+	presigner, path := p.own(e, number)
+	return presigner.URLLen(len(path))
 }
 
-// escape gives the path of an entry that is not in the batch.
-func (p *Plan) escape(e entry) []byte {
-	p.path = sigv4.AppendEscapedPath(p.path[:0], p.request.Items[e.item].Key)
-	return p.path
-}
-
-// own prepares the presigner that serves one item with options of its own.
-func (p *Plan) own(settled []s3op.Option, number string) *sigv4.Presigner {
-	p.Operation.Fill(&p.scratch, settled, number)
+// own prepares the presigner that serves one entry with options of its own.
+func (p *Plan) own(e entry, number string) (presigner *sigv4.Presigner, path []byte) {
+	p.Operation.Fill(&p.scratch, p.settled(e), number)
 	if p.single == nil {
 		p.single = p.signer.Presigner(&p.scratch)
 	} else {
 		p.single.Reset(p.signer, &p.scratch)
 	}
-	return p.single
-}
-
-func (p *Plan) appendOwn(dst []byte, settled []s3op.Option, path []byte, number string) []byte {
-	presigner := p.own(settled, number)
-	signature := presigner.Sign(path)
-	return presigner.AppendURL(dst, path, &signature)
-}
-
-// Quote writes s as a JSON string.
-func Quote(s string) []byte {
-	w := writer{}
-	w.str(s)
-	return w.dst
+	p.path = sigv4.AppendEscapedPath(p.path[:0], p.request.Items[e.item].Key)
+	return p.single, p.path
 }
 
 // Keys is the number of distinct keys.
@@ -331,48 +264,10 @@ func (p *Plan) Signed() int { return len(p.entries) - len(p.failures) }
 // Gzip tells whether the request asks for a compressed answer in its own text.
 func (p *Plan) Gzip() bool { return p.request.Encoding == "gzip" }
 
-// appendEscaped appends s as it stands inside a JSON string that lies in q others.
-func appendEscaped(dst []byte, s string, q Quoting) []byte {
-	plain := 0 // where what needs no escaping begins
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
-			dst = append(dst, s[plain:i]...)
-			dst = append(dst, escapes[q][c]...)
-			plain = i + 1
-		}
+// Format is the format that the request names, or else another.
+func (p *Plan) Format(otherwise Format) Format {
+	if p.request.Format != nil {
+		return *p.request.Format
 	}
-	return append(dst, s[plain:]...)
+	return otherwise
 }
-
-// escapedLen is the length of what appendEscaped appends.
-func escapedLen(s string, q Quoting) int {
-	n := len(s)
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
-			n += len(escapes[q][c]) - 1
-		}
-	}
-	return n
-}
-
-// escapes has the bytes that RFC 8259, section 7, wants escaped.
-var escapes = func() (t [2][256]string) {
-	for c := range 256 {
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		once := map[byte]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`}[byte(c)]
-		if once == "" {
-			const digits = "0123456789abcdef"
-			once = `\u00` + string([]byte{digits[c>>4], digits[c&15]})
-		}
-		t[Bare][c] = once
-		for _, b := range []byte(once) {
-			if b == '"' || b == '\\' {
-				t[Quoted][c] += `\`
-			}
-			t[Quoted][c] += string(rune(b))
-		}
-	}
-	return t
-}()

@@ -110,13 +110,13 @@ func plan(s *bulk.Service, request []byte) (*bulk.Plan, error) {
 func finish(t testing.TB, p *bulk.Plan) answer {
 	t.Helper()
 	p.Sign()
-	bare := p.AppendJSON(nil, bulk.Bare)
-	if size, _ := p.JSONSize(bulk.Bare, 0); size != len(bare) {
-		t.Fatalf("JSONSize says %d, the answer has %d bytes", size, len(bare))
+	bare := p.Append(nil, bulk.JSON, bulk.Bare)
+	if size, _ := p.Size(bulk.JSON, bulk.Bare, 0); size != len(bare) {
+		t.Fatalf("Size says %d, the answer has %d bytes", size, len(bare))
 	}
-	quoted := p.AppendJSON(nil, bulk.Quoted)
-	if size, _ := p.JSONSize(bulk.Quoted, 0); size != len(quoted) {
-		t.Fatalf("JSONSize says %d, the quoted answer has %d bytes", size, len(quoted))
+	quoted := p.Append(nil, bulk.JSON, bulk.Quoted)
+	if size, _ := p.Size(bulk.JSON, bulk.Quoted, 0); size != len(quoted) {
+		t.Fatalf("Size says %d, the quoted answer has %d bytes", size, len(quoted))
 	}
 	var unquoted string
 	if err := json.Unmarshal([]byte(`"`+string(quoted)+`"`), &unquoted); err != nil || unquoted != string(bare) {
@@ -304,7 +304,7 @@ func TestMillionURLs(t *testing.T) {
 					t.Errorf("input %d: %d URLs, want %d", i, n, keysEach)
 				}
 				p.Sign()
-				digests[i] = sha256.Sum256(p.AppendJSON(nil, bulk.Bare))
+				digests[i] = sha256.Sum256(p.Append(nil, bulk.JSON, bulk.Bare))
 			}
 		})
 	}

@@ -7,5 +7,6 @@ func (p *Plan) CanonicalRequest(i int) string {
 	if e.kind == batched {
 		return p.presigner.CanonicalRequest(p.batchPath(e))
 	}
-	return p.own(p.settled(e), "").CanonicalRequest(p.escape(e))
+	presigner, path := p.own(e, "")
+	return presigner.CanonicalRequest(path)
 }

@@ -65,7 +65,7 @@ type Plan struct {
 	parts   []string      // the batch's part numbers
 	lacking error         // what keys without own options still miss
 	merged  []s3op.Option // scratch of settle
-	path    []byte        // scratch of escape
+	path    []byte        // scratch of own
 
 	signer    *sigv4.Signer
 	scratch   sigv4.Request
@@ -77,6 +77,9 @@ type Plan struct {
 	ends       []uint32
 	signatures []sigv4.Signature
 	failures   map[int32]failure // by entry
+
+	in          sections // that have a member for any key
+	withHeaders bool     // clients must send headers with some URL
 }
 
 // entry is a distinct key.
@@ -146,6 +149,10 @@ func (s *Service) Plan(ctx context.Context, r *Request) (*Plan, error) {
 	p.Operation.Fill(&p.scratch, p.options, "")
 	p.presigner = p.signer.Presigner(&p.scratch)
 	p.judgeKeys(&s.Policy)
+	for _, e := range p.entries {
+		p.in |= e.in
+	}
+	p.withHeaders = len(headers(p.options)) > 0 || p.in.has(inItemHeaders)
 	return p, nil
 }
 
@@ -163,6 +170,9 @@ func (s *Service) allow(p *Plan) error {
 	}
 	if !s.Policy.AllowsOperation(p.Operation) {
 		return failf(OperationNotAllowed, "operation %s is not one that this service signs for", p.Operation)
+	}
+	if f := p.request.Format; f != nil && *f == Aria2 && p.Operation != s3op.GetObject {
+		return failf(InvalidRequest, `format "aria2" is for downloads, that is for GetObject: for %s take "curl" or "json"`, p.Operation)
 	}
 	if p.request.Count > s.Policy.MaxKeys {
 		return failf(TooManyKeys, "the request has %d keys and the most is %d: split it", p.request.Count, s.Policy.MaxKeys)

@@ -21,7 +21,7 @@ type Request struct {
 	StrictExpiry     bool
 	AllowDotSegments bool
 	Encoding         string        // empty, or as given: for a direct invoke
-	Format           string        // empty: what the transport prefers
+	Format           *Format       // nil: what the transport prefers
 	Options          []s3op.Option // of the whole batch
 	Items            []Item        // at most one more than the decoder's limit
 	Count            int           // items as given
@@ -224,7 +224,11 @@ func (d *decoder) member(name string) error {
 		case "allow_dot_segments":
 			return d.bool(&r.AllowDotSegments)
 		case "format":
-			return d.oneOf(&r.Format, Formats...)
+			var name string
+			err := d.oneOf(&name, formatNames()...)
+			f, _ := parseFormat(name)
+			r.Format = &f
+			return err
 		case "encoding":
 			return d.oneOf(&r.Encoding, "identity", "gzip")
 		}

@@ -2,6 +2,7 @@ package gatewayevent
 
 import (
 	"encoding/base64"
+	"strconv"
 	"strings"
 
 	"bulkpresign/internal/bulk"
@@ -18,6 +19,7 @@ type httpEvent struct {
 	method         string
 	body           string
 	isBase64       bool
+	accept         []string
 	acceptEncoding []string
 }
 
@@ -82,11 +84,14 @@ func decodeEvent(text []byte) (*httpEvent, error) {
 			})
 		case name == "headers" && k == strictjson.Object:
 			return r.Members(func(name string) error {
-				if !strings.EqualFold(name, "accept-encoding") || r.Peek() != strictjson.String {
-					return r.Skip()
+				var v string
+				err := read(&v)
+				switch strings.ToLower(name) {
+				case "accept":
+					e.accept = append(e.accept, v)
+				case "accept-encoding":
+					e.acceptEncoding = append(e.acceptEncoding, v)
 				}
-				v, err := r.String()
-				e.acceptEncoding = append(e.acceptEncoding, v)
 				return err
 			})
 		}
@@ -106,28 +111,50 @@ func (e *httpEvent) request() ([]byte, error) {
 	return base64.StdEncoding.DecodeString(e.body)
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3).
+// acceptsGzip reads Accept-Encoding.
 func (e *httpEvent) acceptsGzip() bool {
-	any := false
-	for _, header := range e.acceptEncoding {
-		for item := range strings.SplitSeq(header, ",") {
-			coding, weight, _ := strings.Cut(item, ";")
-			refused := isZeroWeight(weight)
-			switch strings.ToLower(strings.TrimSpace(coding)) {
-			case "gzip", "x-gzip":
-				return !refused
-			case "*":
-				any = !refused
-			}
+	named, other := -1.0, -1.0
+	weights(e.acceptEncoding, func(coding string, q float64) {
+		switch coding {
+		case "gzip", "x-gzip":
+			named = q
+		case "*":
+			other = q
 		}
+	})
+	if named < 0 {
+		named = other
 	}
-	return any
+	return named > 0
 }
 
-func isZeroWeight(weight string) bool {
-	name, value, _ := strings.Cut(weight, "=")
-	if !strings.EqualFold(strings.TrimSpace(name), "q") {
-		return false
+// accepted reads Accept: the format with the highest weight, the first of several. A
+// client that accepts none of them is sent JSON rather than an error, as RFC 9110,
+// section 12.4.1, allows.
+func (e *httpEvent) accepted() bulk.Format {
+	best, bestWeight := bulk.JSON, 0.0
+	weights(e.accept, func(mediaType string, q float64) {
+		if f, ok := bulk.FormatOf(mediaType); ok && q > bestWeight {
+			best, bestWeight = f, q
+		}
+	})
+	return best
+}
+
+// weights reads the elements of Accept-like headers with their weights (RFC 9110,
+// section 12.4.2). A weight that cannot be read counts as 0.
+func weights(headers []string, visit func(name string, q float64)) {
+	for _, header := range headers {
+		for item := range strings.SplitSeq(header, ",") {
+			name, parameters, _ := strings.Cut(item, ";")
+			q := 1.0
+			for parameter := range strings.SplitSeq(parameters, ";") {
+				k, v, _ := strings.Cut(parameter, "=")
+				if strings.EqualFold(strings.TrimSpace(k), "q") {
+					q, _ = strconv.ParseFloat(strings.TrimSpace(v), 64)
+				}
+			}
+			visit(strings.ToLower(strings.TrimSpace(name)), q)
+		}
 	}
-	return strings.Trim(strings.TrimSpace(value), "0.") == "" && strings.TrimSpace(value) != ""
 }

@@ -69,21 +69,41 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, began time.Time)
 	if failed != nil {
 		return nil, failed
 	}
-	const before = `{"statusCode":200,"headers":{"content-type":"application/json","cache-control":"no-store"},"isBase64Encoded":false,"body":"`
-	const after = `"}`
-	room := MaxResponse - len(before) - len(after)
-	size, fits := plan.JSONSize(bulk.Quoted, room)
-	if size <= room {
-		plan.Sign()
-		answer = append(make([]byte, 0, len(before)+size+len(after)), before...)
-		answer = plan.AppendJSON(answer, bulk.Quoted)
-		return append(answer, after...), nil
-	}
-	if !event.acceptsGzip() {
+	format := plan.Format(event.accepted())
+	head := responseHead(http.StatusOK, format.MediaType(), "")
+	size, fits := plan.Size(format, bulk.Quoted, MaxResponse-len(head)-len(responseEnd))
+	switch size += len(head) + len(responseEnd); {
+	case size > minZipped && event.acceptsGzip():
+		return zipped(plan, format, responseHead(http.StatusOK, format.MediaType(), "gzip"), responseEnd)
+	case size > MaxResponse:
 		return nil, bulk.TooLarge(fits, `send "Accept-Encoding: gzip"`)
 	}
-	const zippedBefore = `{"statusCode":200,"headers":{"content-type":"application/json","content-encoding":"gzip","cache-control":"no-store"},"isBase64Encoded":true,"body":"`
-	return zipped(plan, zippedBefore, after)
+	plan.Sign()
+	answer = append(make([]byte, 0, size), head...)
+	answer = plan.Append(answer, format, bulk.Quoted)
+	return append(answer, responseEnd...), nil
+}
+
+// minZipped is the size from which an answer is compressed for a client that accepts
+// it, in bytes: a shorter one fits into a few packets either way.
+const minZipped = 4 << 10
+
+// responseEnd closes what responseHead opens.
+const responseEnd = `"}`
+
+// responseHead is a proxy response up to where the text of the body begins.
+func responseHead(status int, mediaType, encoding string, headers ...string) string {
+	b := append(strconv.AppendInt([]byte(`{"statusCode":`), int64(status), 10), `,"headers":{"cache-control":"no-store","content-type":`...)
+	b = append(b, bulk.Quote(mediaType)...)
+	if encoding != "" {
+		headers = append(headers, "content-encoding", encoding)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		b = append(append(b, ','), bulk.Quote(headers[i])...)
+		b = append(append(b, ':'), bulk.Quote(headers[i+1])...)
+	}
+	b = strconv.AppendBool(append(b, `},"isBase64Encoded":`...), encoding != "")
+	return string(append(b, `,"body":"`...))
 }
 
 func (h *Handler) direct(ctx context.Context, payload []byte, began time.Time) (answer []byte, failed *bulk.Error) {
@@ -92,15 +112,23 @@ func (h *Handler) direct(ctx context.Context, payload []byte, began time.Time) (
 	if failed != nil {
 		return nil, failed
 	}
+	format := plan.Format(bulk.JSON)
 	if plan.Gzip() {
-		return zipped(plan, `{"encoding":"gzip","body":"`, `"}`)
+		return zipped(plan, format, `{"encoding":"gzip","body":"`, `"}`)
 	}
-	size, fits := plan.JSONSize(bulk.Bare, MaxResponse)
-	if size > MaxResponse {
+	// A function's answer is JSON, so a text lies in a JSON string.
+	quoting, quote := bulk.Bare, ""
+	if !format.IsObject() {
+		quoting, quote = bulk.Quoted, `"`
+	}
+	size, fits := plan.Size(format, quoting, MaxResponse-2*len(quote))
+	if size += 2 * len(quote); size > MaxResponse {
 		return nil, bulk.TooLarge(fits, `ask for "encoding": "gzip"`)
 	}
 	plan.Sign()
-	return plan.AppendJSON(make([]byte, 0, size), bulk.Bare), nil
+	answer = append(make([]byte, 0, size), quote...)
+	answer = plan.Append(answer, format, quoting)
+	return append(answer, quote...), nil
 }
 
 func (h *Handler) plan(ctx context.Context, body []byte, isHTTP bool) (*bulk.Plan, *bulk.Error) {
@@ -119,11 +147,11 @@ func (h *Handler) plan(ctx context.Context, body []byte, isHTTP bool) (*bulk.Pla
 }
 
 // zipped answers with the compressed answer in base64 between two texts.
-func zipped(plan *bulk.Plan, before, after string) ([]byte, *bulk.Error) {
+func zipped(plan *bulk.Plan, format bulk.Format, before, after string) ([]byte, *bulk.Error) {
 	plan.Sign()
 	var compressed bytes.Buffer
 	w := gzip.NewWriter(&compressed)
-	if _, err := w.Write(plan.AppendJSON(nil, bulk.Bare)); err != nil {
+	if _, err := w.Write(plan.Append(nil, format, bulk.Bare)); err != nil {
 		return nil, asError(err)
 	}
 	if err := w.Close(); err != nil {
@@ -199,12 +227,11 @@ func problem(e *bulk.Error) []byte {
 	}
 	body = append(body, '}')
 
-	answer := strconv.AppendInt([]byte(`{"statusCode":`), int64(code), 10)
-	answer = append(answer, `,"headers":{"content-type":"application/problem+json","cache-control":"no-store"`...)
+	var allow []string
 	if e.Code == bulk.MethodNotAllowed {
-		answer = append(answer, `,"allow":"POST"`...)
+		allow = []string{"allow", http.MethodPost}
 	}
-	answer = append(answer, `},"isBase64Encoded":false,"body":`...)
-	answer = append(answer, bulk.Quote(string(body))...)
-	return append(answer, '}')
+	answer := append([]byte(nil), responseHead(code, "application/problem+json", "", allow...)...)
+	answer = bulk.AppendQuoted(answer, string(body))
+	return append(answer, responseEnd...)
 }

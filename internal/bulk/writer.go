@@ -1,0 +1,147 @@
+package bulk
+
+import (
+	"encoding/hex"
+
+	"bulkpresign/internal/sigv4"
+)
+
+// Quoting says in how many JSON strings the answer will lie: none for a direct
+// invoke's object, one for the body of an HTTP response. So that nothing is escaped
+// in a second pass, the answer is written as it will lie there.
+type Quoting int
+
+const (
+	Bare   Quoting = 0
+	Quoted Quoting = 1
+)
+
+// writer appends the answer, or a part of it, to dst. Or it only counts: then dst is
+// scratch, and URLs, which are most of an answer, are not even made.
+type writer struct {
+	dst      []byte
+	quoting  Quoting
+	open     bool // the object that is being written has a member already
+	counting bool
+	counted  int
+}
+
+// size is the number of bytes written so far.
+func (w *writer) size() int {
+	if w.counting {
+		w.counted += len(w.dst)
+		w.dst = w.dst[:0]
+		return w.counted
+	}
+	return len(w.dst)
+}
+
+// text writes s as it stands in the answer.
+func (w *writer) text(s string) { w.dst = appendEscaped(w.dst, s, int(w.quoting)) }
+
+// quote writes the quotation mark of a JSON string of the answer.
+func (w *writer) quote() {
+	if w.quoting == Quoted {
+		w.dst = append(w.dst, '\\')
+	}
+	w.dst = append(w.dst, '"')
+}
+
+// str writes s as a JSON string of the answer.
+func (w *writer) str(s string) {
+	w.quote()
+	w.dst = appendEscaped(w.dst, s, int(w.quoting)+1)
+	w.quote()
+}
+
+func (w *writer) begin() {
+	w.dst = append(w.dst, '{')
+	w.open = false
+}
+
+func (w *writer) end() {
+	w.dst = append(w.dst, '}')
+	w.open = true
+}
+
+func (w *writer) name(s string) {
+	if w.open {
+		w.dst = append(w.dst, ',')
+	}
+	w.open = true
+	w.str(s)
+	w.dst = append(w.dst, ':')
+}
+
+func (w *writer) member(name, value string) {
+	w.name(name)
+	w.str(value)
+}
+
+// url writes the URL of an entry. No byte of it needs escaping.
+func (w *writer) url(p *Plan, e entry, number string) {
+	if w.counting {
+		w.counted += p.urlLen(e, number)
+		return
+	}
+	w.dst = p.appendURL(w.dst, e, number)
+}
+
+// signature writes the signature of a batched entry in hex.
+func (w *writer) signature(p *Plan, e entry) {
+	if w.counting {
+		w.counted += hex.EncodedLen(sigv4.SignatureSize)
+		return
+	}
+	w.dst = hex.AppendEncode(w.dst, p.signatures[e.path][:])
+}
+
+// Quote writes s as a JSON string.
+func Quote(s string) []byte {
+	w := writer{}
+	w.str(s)
+	return w.dst
+}
+
+// AppendQuoted appends s as it stands inside a JSON string.
+func AppendQuoted(dst []byte, s string) []byte { return appendEscaped(dst, s, 1) }
+
+// appendEscaped appends s as it stands inside so many JSON strings in one another.
+func appendEscaped(dst []byte, s string, times int) []byte {
+	if times == 0 {
+		return append(dst, s...)
+	}
+	table := &escapes[times]
+	plain := 0 // where what needs no escaping begins
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+			dst = append(dst, s[plain:i]...)
+			dst = append(dst, table[c]...)
+			plain = i + 1
+		}
+	}
+	return append(dst, s[plain:]...)
+}
+
+// escapes has what RFC 8259, section 7, makes of the bytes that need it, once and
+// twice.
+var escapes = func() (t [3][256]string) {
+	short := map[byte]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`}
+	for c := range 256 {
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		once, ok := short[byte(c)]
+		if !ok {
+			once = `\u00` + hex.EncodeToString([]byte{byte(c)})
+		}
+		t[1][c] = once
+		for _, b := range []byte(once) {
+			if b == '"' || b == '\\' {
+				t[2][c] += `\`
+			}
+			t[2][c] += string(rune(b))
+		}
+	}
+	return t
+}()
