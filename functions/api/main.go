@@ -11,6 +11,7 @@ import (
 	"bulkpresign/internal/awscreds"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/config"
+	"bulkpresign/internal/delivery"
 	"bulkpresign/internal/gatewayevent"
 	"bulkpresign/internal/lambdalog"
 )
@@ -23,13 +24,10 @@ func main() {
 		log.Error("the configuration is not valid", "problems", lambdalog.Lines(err))
 		os.Exit(1)
 	}
+	source := &awscreds.Source{SigningRole: c.SigningRole}
 	lambda.Start(&gatewayevent.Handler{
-		Service: &bulk.Service{
-			Policy:      c.Policy,
-			Locate:      c.Locate,
-			Credentials: &awscreds.Source{},
-			Now:         time.Now,
-		},
-		Log: log,
+		Service: &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now},
+		Results: delivery.To(c.Results, source.Config),
+		Log:     log,
 	})
 }

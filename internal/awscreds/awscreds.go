@@ -6,10 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/sigv4"
@@ -17,21 +21,60 @@ import (
 
 // Source finds credentials where the SDK does: the environment, a container's
 // credential endpoint, shared files. It asks for them when they are first needed and
-// again whenever the SDK says that they have changed; it is safe for concurrent use.
+// again whenever the SDK says that they have ended; it is safe for concurrent use.
 type Source struct {
-	mu       sync.Mutex
-	provider aws.CredentialsProvider
+	// SigningRole is the ARN of a role to assume for signing, or empty. A Lambda
+	// execution role's credentials have no known end; an assumed role's do.
+	SigningRole string
+
+	mu     sync.Mutex
+	loaded *aws.Config
+	signer aws.CredentialsProvider
 }
 
-// Credentials takes a snapshot. A Lambda execution role's have no known end.
+const (
+	sessionName = "bulk-presign"
+	// A role that assumes another gets an hour at most.
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
+	sessionDuration = time.Hour
+	// sessionMargin is how long before their end a session's credentials are changed;
+	// the SDK says that they end by so much sooner.
+	sessionMargin = time.Minute
+)
+
+// Config is the SDK's configuration, loaded when it is first needed. A failure is not
+// kept: the next request tries again.
+func (s *Source) Config(ctx context.Context) (aws.Config, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loaded == nil {
+		c, err := config.LoadDefaultConfig(ctx)
+		if err != nil {
+			return aws.Config{}, fmt.Errorf("load the SDK's configuration: %w", withoutURLs(err))
+		}
+		s.loaded = &c
+		s.signer = c.Credentials
+		if s.SigningRole != "" {
+			s.signer = aws.NewCredentialsCache(
+				stscreds.NewAssumeRoleProvider(sts.NewFromConfig(c), s.SigningRole, func(o *stscreds.AssumeRoleOptions) {
+					o.RoleSessionName = sessionName
+					o.Duration = sessionDuration
+				}),
+				func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = sessionMargin },
+			)
+		}
+	}
+	return *s.loaded, nil
+}
+
+// Credentials takes a snapshot.
 func (s *Source) Credentials(ctx context.Context) (bulk.Credentials, error) {
-	provider, err := s.load(ctx)
-	if err != nil {
+	if _, err := s.Config(ctx); err != nil {
 		return bulk.Credentials{}, err
 	}
-	c, err := provider.Retrieve(ctx)
+	c, err := s.signer.Retrieve(ctx)
 	if err != nil {
-		return bulk.Credentials{}, fmt.Errorf("retrieve credentials: %w", err)
+		return bulk.Credentials{}, fmt.Errorf("retrieve credentials: %w", withoutURLs(err))
 	}
 	if !c.HasKeys() {
 		return bulk.Credentials{}, errors.New("retrieve credentials: the access key or its secret is empty")
@@ -47,16 +90,10 @@ func (s *Source) Credentials(ctx context.Context) (bulk.Credentials, error) {
 	return snapshot, nil
 }
 
-// load finds the provider. A failure is not kept: the next request tries again.
-func (s *Source) load(ctx context.Context) (aws.CredentialsProvider, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.provider == nil {
-		c, err := config.LoadDefaultConfig(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("load the SDK's configuration: %w", err)
-		}
-		s.provider = c.Credentials
-	}
-	return s.provider, nil
+var url = regexp.MustCompile(`https?://[^\s"]+`)
+
+// withoutURLs makes an error fit for the log: no line of it may hold a URL, and a
+// credential endpoint's may hold a secret.
+func withoutURLs(err error) error {
+	return errors.New(url.ReplaceAllString(err.Error(), "[URL]"))
 }

@@ -1,11 +1,13 @@
 package bulk
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"time"
 
 	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/s3url"
 	"bulkpresign/internal/sigv4"
 )
 
@@ -45,7 +47,7 @@ func (p *Plan) sectionsOf(e entry) sections {
 	}
 	in := of(inURLs)
 	options := p.settled(e)
-	if s3op.PartNumbers(options) != nil {
+	if s3op.CountParts(options) > 0 {
 		in = of(inPartURLs)
 	}
 	if !slices.Equal(headers(options), headers(p.options)) {
@@ -255,8 +257,78 @@ func (p *Plan) own(e entry, number string) (presigner *sigv4.Presigner, path []b
 	return p.single, p.path
 }
 
+// AppendResults appends the answer when the URLs are in an object of their own: a
+// signed URL of it stands in their place, and ends when they do.
+func (p *Plan) AppendResults(dst []byte, q Quoting, f Format, at s3url.Location, key string) []byte {
+	w := &writer{dst: dst, quoting: q}
+	p.writeHead(w, JSON)
+	w.name("results")
+	w.begin()
+	w.member("url", p.presignGet(at, key))
+	w.member("format", f.String())
+	w.name("count")
+	w.dst = strconv.AppendInt(w.dst, int64(p.Signed()), 10)
+	w.member("expires_at", p.ExpiresAt.Format(time.RFC3339))
+	w.end()
+	p.writeHeaders(w)
+	w.end()
+	return w.dst
+}
+
+// presignGet signs a download with the batch's credentials, clock and lifetime.
+func (p *Plan) presignGet(at s3url.Location, key string) string {
+	r := sigv4.Request{Origin: at.Origin, Host: at.Host, PathPrefix: at.PathPrefix, ExpiresIn: int(p.ExpiresIn)}
+	s3op.GetObject.Fill(&r, nil, "")
+	scope := sigv4.Scope{Time: p.SignedAt, Region: at.Region, Service: at.Service}
+	presigner := sigv4.NewSigner(p.credentials, scope).Presigner(&r)
+	path := sigv4.AppendEscapedPath(nil, key)
+	signature := presigner.Sign(path)
+	return string(presigner.AppendURL(nil, path, &signature))
+}
+
 // Keys is the number of distinct keys.
 func (p *Plan) Keys() int { return len(p.entries) }
+
+// URLs is the number of URLs in the answer.
+func (p *Plan) URLs() int { return p.urls }
+
+func (p *Plan) urlsOf(e entry) int {
+	switch {
+	case e.kind == failed:
+		return 0
+	case e.in.has(inPartURLs):
+		return s3op.CountParts(p.settled(e))
+	}
+	return 1
+}
+
+// First is the plan of the same request with only the first n of its distinct keys.
+func (p *Plan) First(n int) *Plan {
+	if n == len(p.entries) {
+		return p
+	}
+	part := *p
+	part.entries = p.entries[:n]
+	part.failures = maps.Clone(p.failures)
+	maps.DeleteFunc(part.failures, func(at int32, _ failure) bool { return int(at) >= n })
+	part.in, part.urls = 0, 0
+	for _, e := range part.entries {
+		part.in |= e.in
+		part.urls += part.urlsOf(e)
+	}
+	return &part
+}
+
+// Within is the number of distinct keys, from the first, that have no more than so
+// many URLs together.
+func (p *Plan) Within(urls int) int {
+	for i, e := range p.entries {
+		if urls -= p.urlsOf(e); urls < 0 {
+			return i
+		}
+	}
+	return len(p.entries)
+}
 
 // Signed is the number of keys that have URLs in the answer.
 func (p *Plan) Signed() int { return len(p.entries) - len(p.failures) }

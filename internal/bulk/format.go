@@ -22,14 +22,14 @@ const (
 	numFormats
 )
 
-var formats = [numFormats]struct{ name, mediaType string }{
-	JSON:    {"json", "application/json"},
-	Compact: {"compact", "application/json"},
-	NDJSON:  {"ndjson", "application/x-ndjson"},
-	CSV:     {"csv", "text/csv; charset=utf-8; header=present"},
-	URIList: {"uri-list", "text/uri-list; charset=utf-8"},
-	Aria2:   {"aria2", "text/plain; charset=utf-8"},
-	Curl:    {"curl", "text/plain; charset=utf-8"},
+var formats = [numFormats]struct{ name, mediaType, extension string }{
+	JSON:    {"json", "application/json", "json"},
+	Compact: {"compact", "application/json", "json"},
+	NDJSON:  {"ndjson", "application/x-ndjson", "ndjson"},
+	CSV:     {"csv", "text/csv; charset=utf-8; header=present", "csv"},
+	URIList: {"uri-list", "text/uri-list; charset=utf-8", "txt"},
+	Aria2:   {"aria2", "text/plain; charset=utf-8", "txt"},
+	Curl:    {"curl", "text/plain; charset=utf-8", "txt"},
 }
 
 // String is the format's name in a request.
@@ -38,11 +38,14 @@ func (f Format) String() string { return formats[f].name }
 // MediaType is the Content-Type of an answer.
 func (f Format) MediaType() string { return formats[f].mediaType }
 
+// FileExtension is how the name of a file with the answer ends.
+func (f Format) FileExtension() string { return formats[f].extension }
+
 // IsObject tells whether the answer is a JSON object rather than a text.
 func (f Format) IsObject() bool { return f == JSON || f == Compact }
 
 func parseFormat(name string) (Format, bool) {
-	i := slices.IndexFunc(formats[:], func(x struct{ name, mediaType string }) bool { return x.name == name })
+	i := slices.Index(formatNames(), name)
 	return Format(max(i, 0)), i >= 0
 }
 

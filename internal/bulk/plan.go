@@ -67,10 +67,11 @@ type Plan struct {
 	merged  []s3op.Option // scratch of settle
 	path    []byte        // scratch of own
 
-	signer    *sigv4.Signer
-	scratch   sigv4.Request
-	presigner *sigv4.Presigner // for the batch's options
-	single    *sigv4.Presigner // for one item's own, reset for each
+	credentials sigv4.Credentials
+	signer      *sigv4.Signer
+	scratch     sigv4.Request
+	presigner   *sigv4.Presigner // for the batch's options
+	single      *sigv4.Presigner // for one item's own, reset for each
 
 	entries    []entry // the distinct keys, in the order of the request
 	paths      []byte  // escaped paths of the entries to be signed with presigner, one after the other
@@ -80,6 +81,7 @@ type Plan struct {
 
 	in          sections // that have a member for any key
 	withHeaders bool     // clients must send headers with some URL
+	urls        int      // in the answer
 }
 
 // entry is a distinct key.
@@ -117,7 +119,7 @@ func (s *Service) Plan(ctx context.Context, r *Request) (*Plan, error) {
 	if err != nil {
 		var unsupported *s3url.UnsupportedError
 		if errors.As(err, &unsupported) {
-			return nil, failf(InvalidOption, "bucket %q cannot be signed for: %v", shorten(p.Bucket), unsupported)
+			return nil, failf(InvalidOption, "the bucket cannot be signed for: %v", unsupported)
 		}
 		return nil, err
 	}
@@ -135,6 +137,7 @@ func (s *Service) Plan(ctx context.Context, r *Request) (*Plan, error) {
 		return nil, err
 	}
 
+	p.credentials = credentials.Credentials
 	p.signer = sigv4.NewSigner(credentials.Credentials, sigv4.Scope{
 		Time:    p.SignedAt,
 		Region:  location.Region,
@@ -151,6 +154,7 @@ func (s *Service) Plan(ctx context.Context, r *Request) (*Plan, error) {
 	p.judgeKeys(&s.Policy)
 	for _, e := range p.entries {
 		p.in |= e.in
+		p.urls += p.urlsOf(e)
 	}
 	p.withHeaders = len(headers(p.options)) > 0 || p.in.has(inItemHeaders)
 	return p, nil
@@ -166,7 +170,7 @@ func (s *Service) allow(p *Plan) error {
 		p.Bucket = bucket
 	}
 	if !s.Policy.AllowsBucket(p.Bucket) {
-		return failf(BucketNotAllowed, "bucket %q is not one that this service signs for", shorten(p.Bucket))
+		return failf(BucketNotAllowed, "the bucket is not one that this service signs for")
 	}
 	if !s.Policy.AllowsOperation(p.Operation) {
 		return failf(OperationNotAllowed, "operation %s is not one that this service signs for", p.Operation)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,7 +90,7 @@ func (d *decoder) field() string {
 			b.WriteByte('.')
 			fallthrough
 		default:
-			b.WriteString(s.name)
+			b.WriteString(shown(s.name))
 		}
 	}
 	return b.String()
@@ -113,23 +114,26 @@ func (d *decoder) explain(err error) error {
 	}
 	where := ""
 	if len(d.path) > 0 {
-		where = fmt.Sprintf("field %q: ", shorten(d.field()))
+		where = fmt.Sprintf("field %q: ", d.field())
 	}
 	var duplicate *strictjson.DuplicateError
 	if errors.As(err, &duplicate) {
-		return failf(InvalidRequest, "%sfield %q is given twice", where, shorten(duplicate.Name))
+		return failf(InvalidRequest, "%sfield %q is given twice", where, shown(duplicate.Name))
 	}
 	return failf(InvalidRequest, "the request is not valid JSON: %s%v", where, err)
 }
 
-// shorten keeps a caller's own text in an error text to a readable length.
-func shorten(s string) string {
-	const most = 100
-	if len(s) <= most {
-		return s
+// shown is how a name that the caller chose appears in an error text. Error texts are
+// logged, and a caller may have put a URL or a token where a name belongs, so only what
+// looks like a name is repeated.
+func shown(name string) string {
+	if !harmless.MatchString(name) {
+		return "(not shown)"
 	}
-	return strings.ToValidUTF8(s[:most], "") + "..."
+	return name
 }
+
+var harmless = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,31}$`)
 
 // expect reports a value of the wrong type, unless it is not even JSON.
 func (d *decoder) expect(want string) error {
@@ -137,7 +141,7 @@ func (d *decoder) expect(want string) error {
 	if err := d.Skip(); err != nil {
 		return err
 	}
-	return failf(InvalidRequest, "field %q must be %s, not %s", shorten(d.field()), want, got)
+	return failf(InvalidRequest, "field %q must be %s, not %s", d.field(), want, got)
 }
 
 func (d *decoder) text(dst *string) error {
@@ -165,7 +169,7 @@ func (d *decoder) whole() (string, error) {
 	}
 	s, err := d.Number()
 	if err == nil && strings.ContainsAny(s, ".eE") {
-		return "", failf(InvalidRequest, "field %q must be written as a whole number", shorten(d.field()))
+		return "", failf(InvalidRequest, "field %q must be written as a whole number", d.field())
 	}
 	return s, err
 }
@@ -244,7 +248,7 @@ func (d *decoder) unknown(name string) error {
 	if name == "Records" {
 		return failf(InvalidRequest, `unknown field "Records": this function takes requests, not SQS or S3 events`)
 	}
-	return failf(InvalidRequest, "unknown field %q", shorten(d.field()))
+	return failf(InvalidRequest, "unknown field %q", d.field())
 }
 
 func (d *decoder) oneOf(dst *string, names ...string) error {
@@ -386,9 +390,8 @@ func (d *decoder) stringMap(dst *[]s3op.Option, id s3op.ID) error {
 	if d.Peek() != strictjson.Object {
 		return d.expect("an object of strings")
 	}
-	entries := 0
+	entries := len(*dst)
 	err := d.Members(func(name string) error {
-		entries++
 		return d.at(step{name: name}, func() error {
 			if d.Peek() == strictjson.Null {
 				return d.Null()
@@ -399,7 +402,7 @@ func (d *decoder) stringMap(dst *[]s3op.Option, id s3op.ID) error {
 			return err
 		})
 	})
-	if entries == 0 {
+	if len(*dst) == entries && err == nil {
 		*dst = append(*dst, s3op.Option{ID: id}) // empty, which is for s3op to judge
 	}
 	return err

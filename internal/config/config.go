@@ -19,8 +19,10 @@ import (
 // Config is everything that a function is told from outside, but for credentials,
 // which the SDK finds.
 type Config struct {
-	Policy policy.Policy
-	places map[string]place
+	Policy      policy.Policy
+	SigningRole string        // the ARN of a role to assume for signing, or empty
+	Results     *s3url.Folder // where answers go that do not fit, or nil
+	places      map[string]place
 }
 
 // place is where a bucket lies, or why it cannot be signed for.
@@ -82,10 +84,10 @@ func Load(getenv func(string) string) (Config, error) {
 	c.Policy.KeyPrefix = getenv("PRESIGN_KEY_PREFIX")
 	c.Policy.DefaultExpiresIn, c.Policy.MaxExpiresIn = l.expiry()
 	c.Policy.MaxKeys = int(l.number("PRESIGN_MAX_KEYS", defaultMaxKeys, 1, mostMaxKeys))
-	for _, name := range []string{"PRESIGN_POLICY", "PRESIGN_SIGNING_ROLE_ARN", "PRESIGN_RESULTS_BUCKET"} {
-		if getenv(name) != "" {
-			l.problem(name, "is not supported by this version: unset it")
-		}
+	c.SigningRole = l.signingRole()
+	c.Results = l.results(settings)
+	if getenv("PRESIGN_POLICY") != "" {
+		l.problem("PRESIGN_POLICY", "is not supported by this version: unset it")
 	}
 	return c, errors.Join(l.problems...)
 }
@@ -211,6 +213,42 @@ func (l *loader) buckets(common s3url.Settings) (names []string, places map[stri
 		l.problem(variable, "is not set: name the buckets that may be signed for")
 	}
 	return names, places
+}
+
+// roleARN is an IAM role's.
+var roleARN = regexp.MustCompile(`^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
+
+func (l *loader) signingRole() string {
+	const variable = "PRESIGN_SIGNING_ROLE_ARN"
+	arn := l.getenv(variable)
+	if arn != "" && !roleARN.MatchString(arn) {
+		l.problem(variable, "is not the ARN of an IAM role")
+	}
+	return arn
+}
+
+func (l *loader) results(s s3url.Settings) *s3url.Folder {
+	const variable = "PRESIGN_RESULTS_BUCKET"
+	name, region, hasRegion := strings.Cut(l.getenv(variable), "@")
+	if name == "" {
+		return nil
+	}
+	if !bucketName.MatchString(name) || hasRegion && !regionName.MatchString(region) {
+		l.problem(variable, "is neither a bucket's name nor name@region")
+		return nil
+	}
+	if hasRegion {
+		s.Region = region
+	}
+	location, err := s3url.Resolve(context.Background(), name, s)
+	if err != nil {
+		l.problem(variable, "names a bucket for which these settings give no endpoint: %v", err)
+	}
+	prefix := l.getenv("PRESIGN_RESULTS_PREFIX")
+	if prefix == "" {
+		prefix = "results/"
+	}
+	return &s3url.Folder{Bucket: name, Prefix: prefix, Region: s.Region, Location: location}
 }
 
 func (l *loader) operations() (ops []s3op.Operation) {

@@ -1,6 +1,7 @@
 package gatewayevent
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strconv"
 	"strings"
@@ -24,28 +25,41 @@ type httpEvent struct {
 }
 
 // isHTTP tells an HTTP event from a request that was invoked directly: the one has a
-// requestContext, which no request may have. It leaves the text as it is, and reads
-// no further than it must: the first field of a request decides too.
-func isHTTP(text []byte) (found bool) {
-	r := strictjson.NewReader(text)
-	if r.Peek() != strictjson.Object {
-		return false
-	}
-	// An error ends the search; what is wrong is reported by whoever reads the text.
-	_ = r.Members(func(name string) error {
-		switch {
-		case name == "requestContext":
-			found = true
-			return errDecided
-		case bulk.IsField(name):
-			return errDecided
+// requestContext, which no request may have. It is lenient, so that whatever else is
+// wrong with an HTTP event is answered over HTTP, and it reads no further than it must:
+// the first field of a request decides too.
+func isHTTP(text []byte) bool {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			begin := i + 1
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			if i >= len(text) {
+				return false
+			}
+			name := string(text[begin:i])
+			if depth != 1 || !bytes.HasPrefix(bytes.TrimLeft(text[i+1:], " \t\r\n"), []byte(":")) {
+				continue
+			}
+			if name == "requestContext" {
+				return true
+			}
+			if bulk.IsField(name) {
+				return false
+			}
 		}
-		return r.Skip()
-	})
-	return found
+	}
+	return false
 }
-
-var errDecided = &strictjson.SyntaxError{}
 
 // decodeEvent reads an HTTP event. It takes text over.
 func decodeEvent(text []byte) (*httpEvent, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/delivery"
 )
 
 // MaxResponse is the most that a synchronous invocation may answer, in bytes. One
@@ -31,6 +32,7 @@ const MaxResponse = 6_291_556
 // JSON encoding stand between it and the runtime.
 type Handler struct {
 	Service *bulk.Service
+	Results *delivery.Bucket // where answers go that do not fit, or nil
 	Log     *slog.Logger
 }
 
@@ -70,18 +72,18 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, began time.Time)
 		return nil, failed
 	}
 	format := plan.Format(event.accepted())
-	head := responseHead(http.StatusOK, format.MediaType(), "")
-	size, fits := plan.Size(format, bulk.Quoted, MaxResponse-len(head)-len(responseEnd))
-	switch size += len(head) + len(responseEnd); {
-	case size > minZipped && event.acceptsGzip():
-		return zipped(plan, format, responseHead(http.StatusOK, format.MediaType(), "gzip"), responseEnd)
-	case size > MaxResponse:
-		return nil, bulk.TooLarge(fits, `send "Accept-Encoding: gzip"`)
+	plain := envelope{responseHead(http.StatusOK, format.MediaType(), ""), responseEnd}
+	if !event.acceptsGzip() {
+		answer, failed = answerPlain(plan, format, bulk.Quoted, plain, `send "Accept-Encoding: gzip"`)
+	} else if size, _ := plan.First(plan.Within(maxURLs)).Size(format, bulk.Quoted, 0); size < minZipped {
+		answer, failed = answerPlain(plan, format, bulk.Quoted, plain, "")
+	} else {
+		answer, failed = answerZipped(plan, format, envelope{responseHead(http.StatusOK, format.MediaType(), "gzip"), responseEnd})
 	}
-	plan.Sign()
-	answer = append(make([]byte, 0, size), head...)
-	answer = plan.Append(answer, format, bulk.Quoted)
-	return append(answer, responseEnd...), nil
+	if h.canDeliver(plan, failed) {
+		return h.deliver(ctx, plan, format, bulk.Quoted, envelope{responseHead(http.StatusOK, bulk.JSON.MediaType(), ""), responseEnd})
+	}
+	return answer, failed
 }
 
 // minZipped is the size from which an answer is compressed for a client that accepts
@@ -113,22 +115,46 @@ func (h *Handler) direct(ctx context.Context, payload []byte, began time.Time) (
 		return nil, failed
 	}
 	format := plan.Format(bulk.JSON)
-	if plan.Gzip() {
-		return zipped(plan, format, `{"encoding":"gzip","body":"`, `"}`)
+	switch {
+	case plan.Gzip():
+		answer, failed = answerZipped(plan, format, envelope{`{"encoding":"gzip","body":"`, `"}`})
+	case format.IsObject():
+		answer, failed = answerPlain(plan, format, bulk.Bare, envelope{}, `ask for "encoding": "gzip"`)
+	default: // A function's answer is JSON, so a text lies in a JSON string.
+		answer, failed = answerPlain(plan, format, bulk.Quoted, envelope{`"`, `"`}, `ask for "encoding": "gzip"`)
 	}
-	// A function's answer is JSON, so a text lies in a JSON string.
-	quoting, quote := bulk.Bare, ""
-	if !format.IsObject() {
-		quoting, quote = bulk.Quoted, `"`
+	if h.canDeliver(plan, failed) {
+		return h.deliver(ctx, plan, format, bulk.Bare, envelope{})
 	}
-	size, fits := plan.Size(format, quoting, MaxResponse-2*len(quote))
-	if size += 2 * len(quote); size > MaxResponse {
-		return nil, bulk.TooLarge(fits, `ask for "encoding": "gzip"`)
+	return answer, failed
+}
+
+// canDeliver tells whether an answer that does not fit has another place to go. Part
+// numbers can make more URLs of a request than it may have keys.
+func (h *Handler) canDeliver(plan *bulk.Plan, failed *bulk.Error) bool {
+	return failed != nil && failed.Code == bulk.ResponseTooLarge && h.Results != nil &&
+		plan.URLs() <= h.Service.Policy.MaxKeys
+}
+
+// deliver puts an answer that does not fit into the results bucket, compressed, and
+// answers with where it is. Its name is the invocation's, which Lambda keeps when it
+// invokes again.
+func (h *Handler) deliver(ctx context.Context, plan *bulk.Plan, f bulk.Format, q bulk.Quoting, e envelope) ([]byte, *bulk.Error) {
+	name := "direct"
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		name = lc.AwsRequestID
 	}
 	plan.Sign()
-	answer = append(make([]byte, 0, size), quote...)
-	answer = plan.Append(answer, format, quoting)
-	return append(answer, quote...), nil
+	compressed, err := compress(plan, f)
+	if err != nil {
+		return nil, asError(err)
+	}
+	key, err := h.Results.Put(ctx, name+"."+f.FileExtension(), compressed, f.MediaType(), "gzip")
+	if err != nil {
+		return nil, asError(err)
+	}
+	answer := plan.AppendResults([]byte(e.before), q, f, h.Results.Location, key)
+	return append(answer, e.after...), nil
 }
 
 func (h *Handler) plan(ctx context.Context, body []byte, isHTTP bool) (*bulk.Plan, *bulk.Error) {
@@ -146,24 +172,60 @@ func (h *Handler) plan(ctx context.Context, body []byte, isHTTP bool) (*bulk.Pla
 	return plan, nil
 }
 
-// zipped answers with the compressed answer in base64 between two texts.
-func zipped(plan *bulk.Plan, format bulk.Format, before, after string) ([]byte, *bulk.Error) {
+// envelope is what stands around an answer.
+type envelope struct{ before, after string }
+
+// maxURLs is more than any answer holds: each URL has 32 bytes of signature that no
+// compression makes shorter, which are 43 in base64.
+const maxURLs = MaxResponse / 43
+
+// answerPlain answers with the text as it is. Its size is known before anything is
+// signed.
+func answerPlain(plan *bulk.Plan, f bulk.Format, q bulk.Quoting, e envelope, instead string) ([]byte, *bulk.Error) {
+	room := MaxResponse - len(e.before) - len(e.after)
+	within := plan.First(plan.Within(maxURLs))
+	size, fits := within.Size(f, q, room)
+	if size > room || within.Keys() < plan.Keys() {
+		return nil, bulk.TooLarge(fits, instead)
+	}
 	plan.Sign()
+	answer := append(make([]byte, 0, len(e.before)+size+len(e.after)), e.before...)
+	answer = plan.Append(answer, f, q)
+	return append(answer, e.after...), nil
+}
+
+// answerZipped answers with the compressed text in base64.
+func answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Error) {
+	size := func(compressed []byte) int {
+		return len(e.before) + base64.StdEncoding.EncodedLen(len(compressed)) + len(e.after)
+	}
+	plan.Sign()
+	fits := plan.Within(maxURLs)
+	compressed, err := compress(plan.First(fits), f)
+	// Keys compress unevenly, so how many fit is found by trying.
+	for err == nil && size(compressed) > MaxResponse {
+		fits = min(fits-1, int(float64(fits)*MaxResponse/float64(size(compressed))))
+		compressed, err = compress(plan.First(fits), f)
+	}
+	if err != nil {
+		return nil, asError(err)
+	}
+	if fits < plan.Keys() {
+		return nil, bulk.TooLarge(fits, "")
+	}
+	answer := append(make([]byte, 0, size(compressed)), e.before...)
+	answer = base64.StdEncoding.AppendEncode(answer, compressed)
+	return append(answer, e.after...), nil
+}
+
+func compress(plan *bulk.Plan, format bulk.Format) ([]byte, error) {
 	var compressed bytes.Buffer
 	w := gzip.NewWriter(&compressed)
 	if _, err := w.Write(plan.Append(nil, format, bulk.Bare)); err != nil {
-		return nil, asError(err)
+		return nil, err
 	}
-	if err := w.Close(); err != nil {
-		return nil, asError(err)
-	}
-	size := len(before) + base64.StdEncoding.EncodedLen(compressed.Len()) + len(after)
-	if size > MaxResponse {
-		return nil, bulk.TooLarge(plan.Keys()*MaxResponse/size, "")
-	}
-	answer := append(make([]byte, 0, size), before...)
-	answer = base64.StdEncoding.AppendEncode(answer, compressed.Bytes())
-	return append(answer, after...), nil
+	err := w.Close()
+	return compressed.Bytes(), err
 }
 
 // end turns a panic into an answer and writes the record of the invocation.

@@ -342,6 +342,16 @@ func (o Operation) Complete(settled []Option) error {
 	return nil
 }
 
+// CountParts is the number of PartNumbers.
+func CountParts(settled []Option) int {
+	for _, opt := range settled {
+		if opt.ID == idPartNumbers {
+			return strings.Count(opt.Value, ",") + 1
+		}
+	}
+	return 0
+}
+
 // PartNumbers are the parts that settled options ask for, nil without part_numbers.
 func PartNumbers(settled []Option) []string {
 	for _, opt := range settled {

@@ -46,6 +46,14 @@ type Location struct {
 	Service    string // of the credential scope
 }
 
+// Folder is a part of a bucket: the keys that begin with a prefix.
+type Folder struct {
+	Bucket   string
+	Prefix   string
+	Region   string // of the bucket
+	Location Location
+}
+
 // UnsupportedError is a bucket that exists but cannot be signed for. Its text may be
 // shown to the caller.
 type UnsupportedError struct{ Reason string }
