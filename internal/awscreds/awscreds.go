@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/sigv4"
@@ -50,7 +51,7 @@ func (s *Source) Config(ctx context.Context) (aws.Config, error) {
 	if s.loaded == nil {
 		c, err := config.LoadDefaultConfig(ctx)
 		if err != nil {
-			return aws.Config{}, fmt.Errorf("load the SDK's configuration: %w", withoutURLs(err))
+			return aws.Config{}, fmt.Errorf("load the SDK's configuration: %w", loggable(err))
 		}
 		s.loaded = &c
 		s.signer = c.Credentials
@@ -74,7 +75,7 @@ func (s *Source) Credentials(ctx context.Context) (bulk.Credentials, error) {
 	}
 	c, err := s.signer.Retrieve(ctx)
 	if err != nil {
-		return bulk.Credentials{}, fmt.Errorf("retrieve credentials: %w", withoutURLs(err))
+		return bulk.Credentials{}, fmt.Errorf("retrieve credentials: %w", loggable(err))
 	}
 	if !c.HasKeys() {
 		return bulk.Credentials{}, errors.New("retrieve credentials: the access key or its secret is empty")
@@ -90,10 +91,21 @@ func (s *Source) Credentials(ctx context.Context) (bulk.Credentials, error) {
 	return snapshot, nil
 }
 
-var url = regexp.MustCompile(`https?://[^\s"]+`)
+var (
+	url  = regexp.MustCompile(`https?://[^\s"]+`)
+	code = regexp.MustCompile(`^[A-Za-z][A-Za-z.]{0,63}$`)
+)
 
-// withoutURLs makes an error fit for the log: no line of it may hold a URL, and a
-// credential endpoint's may hold a secret.
-func withoutURLs(err error) error {
+// loggable makes an error fit for the log. An answer of STS or of a credential
+// endpoint may repeat a token in its message, so only its code is kept; and no line of
+// the log may hold a URL.
+func loggable(err error) error {
+	var answer smithy.APIError
+	if errors.As(err, &answer) {
+		if c := answer.ErrorCode(); code.MatchString(c) {
+			return fmt.Errorf("the credential service answered with the error %s", c)
+		}
+		return errors.New("the credential service answered with an error")
+	}
 	return errors.New(url.ReplaceAllString(err.Error(), "[URL]"))
 }

@@ -170,7 +170,7 @@ func (s *Service) allow(p *Plan) error {
 		p.Bucket = bucket
 	}
 	if !s.Policy.AllowsBucket(p.Bucket) {
-		return failf(BucketNotAllowed, "the bucket is not one that this service signs for")
+		return failf(BucketNotAllowed, "bucket %s is not one that this service signs for", shownBucket(p.Bucket))
 	}
 	if !s.Policy.AllowsOperation(p.Operation) {
 		return failf(OperationNotAllowed, "operation %s is not one that this service signs for", p.Operation)

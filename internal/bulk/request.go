@@ -133,6 +133,16 @@ func shown(name string) string {
 	return name
 }
 
+// shownBucket is how a bucket that the caller named appears in an error text.
+func shownBucket(name string) string {
+	if !bucketLike.MatchString(name) {
+		return "(not shown)"
+	}
+	return strconv.Quote(name)
+}
+
+var bucketLike = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
 var harmless = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,31}$`)
 
 // expect reports a value of the wrong type, unless it is not even JSON.
