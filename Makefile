@@ -1,8 +1,10 @@
 # Everything here needs Go and the module proxy. What needs more says so.
 
-# The function's architecture: amd64 or arm64. `make build` is for this machine;
-# `sam build` sets it from the template's parameter (samconfig.toml).
-GOARCH ?= $(shell go env GOARCH)
+# The processor of the deployed function, as Lambda names it: arm64 or x86_64. The
+# template's parameter Architecture must say the same; sam build does not tell make.
+ARCHITECTURE ?= arm64
+GOARCH_arm64 := arm64
+GOARCH_x86_64 := amd64
 
 # lambda.norpc leaves out the runtime protocol of 2018.
 BUILD = CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w"
@@ -33,11 +35,34 @@ fuzz: ## A million inputs against the SDK, then each fuzz target for a minute.
 	go test ./internal/bulk -run TestAgainstSDK -v -timeout 60m -cases 1000000 -seed $(FUZZ_SEED)
 	scripts/fuzz 60s
 
-# sam build calls this with ARTIFACTS_DIR set.
 .PHONY: build-ApiFunction
-build-ApiFunction:
-	GOOS=linux $(BUILD) -o $(ARTIFACTS_DIR)/bootstrap ./functions/api
+build-ApiFunction: ## What sam build calls, with ARTIFACTS_DIR set.
+	GOOS=linux GOARCH=$(or $(GOARCH_$(ARCHITECTURE)),$(error ARCHITECTURE must be arm64 or x86_64)) \
+		$(BUILD) -o $(ARTIFACTS_DIR)/bootstrap ./functions/api
+
+.PHONY: sam-local
+sam-local: ## The function in the SAM CLI's emulator, in Docker.
+	scripts/sam-local/run.sh
+
+.PHONY: lint-template
+lint-template: ## cfn-lint, checkov and parliament over the transformed template.
+	scripts/lint-template/run.sh
+
+.PHONY: boto3
+boto3: ## The pinned boto3 that the tests ask for a second opinion.
+	scripts/venv.sh internal/botooracle/requirements.txt .cache/boto3
+
+.PHONY: test-arm64
+test-arm64: ## The arm64 assembly, under qemu-user (Debian: qemu-user-static).
+	GOARCH=arm64 go vet ./internal/sigv4/...
+	GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64-static ./internal/sigv4/...
+
+.PHONY: generate check-generated
+generate: ## Write the assembly anew.
+	go generate ./internal/sigv4/sha256x4
+check-generated: ## The checked-in assembly is what its generator writes.
+	go -C internal/sigv4/sha256x4/gen test ./...
 
 .PHONY: help
 help: ## This list.
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([A-Za-z0-9-]*\):.*## /\1\t/p' Makefile

@@ -28,7 +28,7 @@ var script string
 var requirements string
 
 // ErrMissing says that there is no virtual environment to run boto3 in.
-var ErrMissing = errors.New("boto3 is missing; internal/botooracle/venv.sh installs it (needs python3)")
+var ErrMissing = errors.New("boto3 is missing; make boto3 installs it (needs python3)")
 
 // Output is boto3's answer to one request. boto3 hoists no header into the query, so what
 // the Go SDK has in the query is in Header here.
