@@ -1,6 +1,6 @@
 // Package botooracle asks boto3 for presigned URLs: an opinion on SigV4 and on S3's options
 // that shares no code with Go's SDK. It is imported by tests only and needs Python and
-// the virtual environment that venv.sh makes.
+// the virtual environment that `make boto3` makes.
 package botooracle
 
 import (
@@ -89,7 +89,7 @@ func decode(stdout []byte, want int) ([]Output, error) {
 		return nil, fmt.Errorf("boto3 did not say its version: %w", err)
 	}
 	if pin := "boto3==" + hello.Boto3; !strings.HasPrefix(requirements, pin+"\n") {
-		return nil, fmt.Errorf("%s is installed, which is not what requirements.txt says; run venv.sh again", pin)
+		return nil, fmt.Errorf("%s is installed, which is not what requirements.txt says; run make boto3 again", pin)
 	}
 	outputs := make([]Output, want)
 	for i := range outputs {

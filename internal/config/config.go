@@ -78,6 +78,9 @@ func Load(getenv func(string) string) (Config, error) {
 		FIPS:       l.flag("AWS_USE_FIPS_ENDPOINT"),
 		Accelerate: l.flag("PRESIGN_ACCELERATE"),
 	}
+	// Buckets are located only with settings that are right by themselves: otherwise one
+	// problem would be reported again for each bucket, in the SDK's words.
+	l.locatable = len(l.problems) == 0
 	var c Config
 	c.Policy.Buckets, c.places = l.buckets(settings)
 	c.Policy.Operations = l.operations()
@@ -93,8 +96,9 @@ func Load(getenv func(string) string) (Config, error) {
 }
 
 type loader struct {
-	getenv   func(string) string
-	problems []error
+	getenv    func(string) string
+	problems  []error
+	locatable bool
 }
 
 func (l *loader) problem(variable, format string, args ...any) {
@@ -138,8 +142,11 @@ func (l *loader) flag(variable string) bool {
 func (l *loader) region() string {
 	for _, variable := range []string{"AWS_REGION", "AWS_DEFAULT_REGION"} {
 		if r := l.getenv(variable); r != "" {
-			if !regionName.MatchString(r) {
+			switch {
+			case !regionName.MatchString(r):
 				l.problem(variable, "is not the name of a region")
+			case strings.HasPrefix(r, "fips-"), strings.HasSuffix(r, "-fips"):
+				l.problem(variable, "is an old name for a region's FIPS endpoint: name the region and set AWS_USE_FIPS_ENDPOINT=true")
 			}
 			return r
 		}
@@ -178,13 +185,13 @@ func (l *loader) addressing() s3url.Addressing {
 func (l *loader) buckets(common s3url.Settings) (names []string, places map[string]place) {
 	const variable = "PRESIGN_BUCKETS"
 	places = make(map[string]place)
-	for _, item := range l.list(variable) {
+	for i, item := range l.list(variable) {
 		name, region, hasRegion := strings.Cut(item, "@")
 		s := common
 		arn := accessPoint.FindStringSubmatch(name)
 		switch {
 		case arn == nil && !bucketName.MatchString(name):
-			l.problem(variable, "holds %q, which is neither a bucket's name nor an access point's ARN", name)
+			l.problem(variable, "has as element %d neither a bucket's name nor an access point's ARN", i+1)
 			continue
 		case hasRegion && !regionName.MatchString(region):
 			l.problem(variable, "names no region behind the @ of bucket %q", name)
@@ -199,13 +206,13 @@ func (l *loader) buckets(common s3url.Settings) (names []string, places map[stri
 			continue
 		}
 		var p place
-		location, err := s3url.Resolve(context.Background(), name, s)
-		switch {
-		case errors.As(err, &p.err):
-		case err != nil:
-			l.problem(variable, "holds bucket %q, for which these settings give no endpoint: %v", name, err)
+		if l.locatable {
+			var err error
+			p.location, err = s3url.Resolve(context.Background(), name, s)
+			if err != nil && !errors.As(err, &p.err) {
+				l.problem(variable, "holds bucket %q, for which these settings give no endpoint: %v", name, err)
+			}
 		}
-		p.location = location
 		names = append(names, name)
 		places[name] = p
 	}
@@ -240,9 +247,12 @@ func (l *loader) results(s s3url.Settings) *s3url.Folder {
 	if hasRegion {
 		s.Region = region
 	}
-	location, err := s3url.Resolve(context.Background(), name, s)
-	if err != nil {
-		l.problem(variable, "names a bucket for which these settings give no endpoint: %v", err)
+	var location s3url.Location
+	if l.locatable {
+		var err error
+		if location, err = s3url.Resolve(context.Background(), name, s); err != nil {
+			l.problem(variable, "names a bucket for which these settings give no endpoint: %v", err)
+		}
 	}
 	prefix := l.getenv("PRESIGN_RESULTS_PREFIX")
 	if prefix == "" {
@@ -271,10 +281,10 @@ func (l *loader) operations() (ops []s3op.Operation) {
 func (l *loader) expiry() (byDefault, maximum time.Duration) {
 	const def, most = "PRESIGN_DEFAULT_EXPIRES_IN", "PRESIGN_MAX_EXPIRES_IN"
 	limit := int64(policy.MaxExpiresIn / time.Second)
+	before := len(l.problems)
 	maximum = time.Duration(l.number(most, int64(defaultMaximum/time.Second), 1, limit)) * time.Second
 	byDefault = min(defaultExpiresIn, maximum)
 	if l.getenv(def) != "" {
-		before := len(l.problems)
 		byDefault = time.Duration(l.number(def, int64(byDefault/time.Second), 1, limit)) * time.Second
 		if byDefault > maximum && len(l.problems) == before {
 			l.problem(def, "is over %s, which is %d", most, maximum/time.Second)

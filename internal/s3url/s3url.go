@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -114,9 +115,9 @@ func supported(bucket string) error {
 		return errors.New("the bucket's name is empty")
 	case strings.HasSuffix(bucket, "--x-s3"), strings.HasSuffix(bucket, "--xa-s3"), strings.HasPrefix(bucket, "arn:") && strings.Contains(bucket, ":s3express:"):
 		return &UnsupportedError{"S3 Express One Zone buckets need a session for each URL and are not supported"}
-	case strings.HasPrefix(bucket, "arn:") && strings.HasSuffix(bucket, ".mrap"):
+	case strings.HasSuffix(bucket, ".mrap"): // an ARN; S3 reserves the ending in plain names
 		return &UnsupportedError{"Multi-Region Access Points need Signature Version 4A and are not supported; use a bucket of one region"}
-	case strings.HasPrefix(bucket, "arn:") && strings.Contains(bucket, ":s3-outposts:"):
+	case strings.HasSuffix(bucket, "--op-s3"), strings.HasPrefix(bucket, "arn:") && strings.Contains(bucket, ":s3-outposts:"):
 		return &UnsupportedError{"S3 on Outposts needs Signature Version 4A and is not supported"}
 	}
 	return nil
@@ -133,16 +134,23 @@ func withoutDefaultPort(u *url.URL) string {
 	return u.Host
 }
 
-// CheckEndpoint says what is wrong with a URL that is to stand in AWS's place.
+// CheckEndpoint says what is wrong with a URL that is to stand in AWS's place. Host and
+// port must be written as clients write them into the Host header, which is signed.
 func CheckEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
-	switch {
-	case err != nil:
+	if err != nil {
 		return errors.New("it is not a URL")
+	}
+	port, portErr := strconv.ParseUint(u.Port(), 10, 16)
+	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return errors.New("it must begin with http:// or https://")
 	case u.Hostname() == "":
 		return errors.New("it has no host")
+	case strings.Trim(u.Hostname(), "abcdefghijklmnopqrstuvwxyz0123456789.-:%_") != "":
+		return errors.New("its host must be in lower case, and in ASCII (xn--...) where it has other letters")
+	case strings.HasSuffix(u.Host, ":"), u.Port() != "" && (portErr != nil || port == 0 || u.Port()[0] == '0'):
+		return errors.New("its port must be a number from 1 to 65535 without leading zeros, or left out with its colon")
 	case u.User != nil:
 		return errors.New("it must not hold a user or password")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
