@@ -1,0 +1,200 @@
+// Bench measures how fast URLs are signed: this project's signer against what else there
+// is, all in one run. It prints one table and, last, a line that sums it up.
+//
+//	sh install.sh   # the contestants that are not Go, where Python and Node are present
+//	go run .
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"time"
+)
+
+// batchSizes are the sizes of batch that our signer and the SDK's client are measured with.
+var batchSizes = []int{1, 10, 100, 1000, headline, 10_000}
+
+// headline is the size of batch that the last line is about, and that rivals are measured
+// with: about what fits in one answer of a function.
+const headline = 4000
+
+// A sample is at least so many keys, so that it is long against the clock's steps and an
+// interruption.
+const (
+	oursAtLeast   = 16_000
+	rivalsAtLeast = 1_000
+	processKeys   = 500 // a sample; more than the 100 that botocore caches endpoints for
+)
+
+func main() {
+	rounds := flag.Int("rounds", 15, "how many `times` each contestant is measured; the median counts")
+	quick := flag.Bool("quick", false, "short for -rounds 3")
+	flag.Parse()
+	if *quick {
+		*rounds = 3
+	}
+	if flag.NArg() > 0 || *rounds < 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	if err := bench(*rounds); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(rounds int) error {
+	keys := workloadKeys()
+	if err := checkOurs(keys); err != nil {
+		return err
+	}
+	t := table{compressions: compressions(keys)}
+	if err := t.enter(keys); err != nil {
+		return err
+	}
+	defer t.stop()
+	if err := run(t.all(), rounds); err != nil {
+		return err
+	}
+	t.print(os.Stdout, rounds)
+	return nil
+}
+
+// coreCounts are the numbers of processors that our signer is measured with.
+func coreCounts() []int {
+	if runtime.NumCPU() == 1 {
+		return []int{1}
+	}
+	return []int{1, 2}
+}
+
+// enter makes the contestants and looks at a URL or more of each.
+func (t *table) enter(keys []string) error {
+	now := time.Now()
+	m := new(memory)
+	for _, portable := range []bool{true, false} {
+		name := "ours, batch"
+		if portable {
+			name = "ours, portable"
+		}
+		for _, cores := range coreCounts() {
+			for _, n := range batchSizes {
+				c := &contestant{name: name, cores: cores, keys: n}
+				o := newOurs(portable, now, m)
+				c.measure = inBatches(func(keys []string) error {
+					o.sign(keys)
+					return nil
+				}, keys, n, cores, oursAtLeast)
+				t.ours = append(t.ours, c)
+				if n == headline && cores == 1 {
+					if portable {
+						t.portable = c
+					} else {
+						t.batch = c
+					}
+				}
+			}
+			fresh := &contestant{name: name + ", fresh signer", cores: cores, keys: headline}
+			o := newOurs(portable, now, m)
+			fresh.measure = inBatches(func(keys []string) error {
+				o.presigner = signer(time.Now()).Presigner(&request)
+				o.sign(keys)
+				return nil
+			}, keys, headline, cores, oursAtLeast)
+			t.ours = append(t.ours, fresh)
+		}
+	}
+
+	t.limit = &contestant{
+		name: "one stream of SHA-256, the limit", cores: 1, keys: headline,
+		measure: oneStream(t.compressions, oursAtLeast),
+	}
+
+	for _, n := range batchSizes {
+		c, err := inGo("Go SDK, s3.PresignClient "+version("github.com/aws/aws-sdk-go-v2/service/s3"), sdkPresignClient(nil), keys, n)
+		if err != nil {
+			return err
+		}
+		t.rivals = append(t.rivals, c)
+		t.sdk = append(t.sdk, c)
+	}
+	minio, err := minioClient()
+	if err != nil {
+		return err
+	}
+	for _, rival := range []struct {
+		name    string
+		presign presignFunc
+	}{
+		{"minio-go, PresignedGetObject " + version("github.com/minio/minio-go/v7"), minio},
+		{"Go SDK, bare v4.Signer " + version("github.com/aws/aws-sdk-go-v2"), sdkSigner(time.Now)},
+	} {
+		c, err := inGo(rival.name, rival.presign, keys, headline)
+		if err != nil {
+			return err
+		}
+		t.rivals = append(t.rivals, c)
+	}
+
+	for _, rival := range []struct {
+		name  string
+		start func() (*process, error)
+		is    **contestant
+	}{
+		{"boto3", startBoto3, &t.boto3},
+		{"@aws-sdk/s3-request-presigner", startJavaScript, new(*contestant)},
+	} {
+		p, err := rival.start()
+		if err != nil {
+			fmt.Printf("%s is left out: %v (bench/install.sh installs it).\n", rival.name, err)
+			continue
+		}
+		t.processes = append(t.processes, p)
+		c := &contestant{
+			name: rival.name + " " + p.version, cores: 1, keys: processKeys,
+			measure: inProcess(p, keys, processKeys),
+		}
+		urls, err := p.urls(keys[:processKeys])
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		if err := checkSignatures(c.name, urls, processKeys); err != nil {
+			return err
+		}
+		*rival.is = c
+		t.rivals = append(t.rivals, c)
+	}
+	return nil
+}
+
+func inGo(name string, presign presignFunc, keys []string, n int) (*contestant, error) {
+	some := keys[:100]
+	urls, err := each(presign, some)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := checkSignatures(name, urls, len(some)); err != nil {
+		return nil, err
+	}
+	return &contestant{
+		name: name, cores: 1, keys: n,
+		measure: inBatches(inLoop(presign), keys, n, 1, rivalsAtLeast),
+	}, nil
+}
+
+// version is that of a module which this program is built from.
+func version(module string) string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	i := slices.IndexFunc(info.Deps, func(m *debug.Module) bool { return m.Path == module })
+	if i < 0 {
+		return ""
+	}
+	return info.Deps[i].Version
+}
