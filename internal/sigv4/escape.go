@@ -1,6 +1,9 @@
 package sigv4
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 const upperHex = "0123456789ABCDEF"
 
@@ -33,67 +36,58 @@ func AppendEscaped[T string | []byte](dst []byte, s T) []byte {
 	return dst
 }
 
-// AppendEscapedPath appends key as the path of a URL (UriEncode with
-// encodeSlash false): S3 signs the path encoded once, and nothing in it is
-// normalised. At most 3*len(key) bytes are appended.
-func AppendEscapedPath[T string | []byte](dst []byte, key T) []byte {
-	for i := 0; i < len(key); {
-		// Most keys are plain ASCII: eight bytes that all stay are copied at once.
-		if i+8 <= len(key) {
-			if n := plainPrefix(load64(key, i)); n > 0 {
-				dst = append(dst, key[i:i+n]...)
-				i += n
-				continue
-			}
-		}
+// AppendEscapedPath appends key as the path of a URL (UriEncode with encodeSlash
+// false): S3 signs the path encoded once, and nothing in it is normalised. At most
+// 3*len(key) bytes are appended.
+func AppendEscapedPath(dst []byte, key string) []byte {
+	// Most keys have no byte to escape. So the key is copied as it is, and what stands
+	// behind the first such byte, if there is one, is written over.
+	n := len(dst)
+	dst = append(dst, key...)
+	stay := plainPrefix(dst[n:])
+	if stay == len(key) {
+		return dst
+	}
+	dst = dst[:n+stay]
+	for i := stay; i < len(key); i++ {
 		if c := key[i]; unreserved[c] || c == '/' {
 			dst = append(dst, c)
 		} else {
 			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
 		}
-		i++
 	}
 	return dst
 }
 
-// EscapedPathLen is the number of bytes that AppendEscapedPath appends.
-func EscapedPathLen[T string | []byte](key T) int {
-	n := len(key)
-	for i := 0; i < len(key); {
-		if i+8 <= len(key) {
-			if p := plainPrefix(load64(key, i)); p > 0 {
-				i += p
-				continue
-			}
+// plainPrefix is the number of bytes at the beginning of key that stay as they are in
+// a path, eight at a time.
+func plainPrefix(key []byte) int {
+	for i := 0; i+8 <= len(key); i += 8 {
+		if special := ^plain(binary.LittleEndian.Uint64(key[i:])) & high; special != 0 {
+			return i + bits.TrailingZeros64(special)/8
 		}
-		if c := key[i]; !unreserved[c] && c != '/' {
-			n += 2
-		}
+	}
+	if last := len(key) - 8; last >= 0 { // the rest, with some that were looked at before
+		special := ^plain(binary.LittleEndian.Uint64(key[last:])) & high
+		return last + bits.TrailingZeros64(special)/8
+	}
+	i := 0
+	for i < len(key) && (unreserved[key[i]] || key[i] == '/') {
 		i++
 	}
-	return n
+	return i
 }
 
-// load64 reads eight bytes; the compiler makes one load of it.
-func load64[T string | []byte](s T, i int) uint64 {
-	_ = s[i+7]
-	return uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-		uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-}
+const ones, high = 0x0101010101010101, 0x8080808080808080
 
-// plainPrefix says how many of the eight bytes of x, from the lowest, certainly
-// stay as they are in a path. It may be short of the truth by the rarer bytes
-// ('_' and '~'), never over it.
-//
-// Each line marks the high bit of the bytes that lie in one range. The bytes are
-// below 0x80 (others are masked out last), so byte-wise sums cannot carry.
-func plainPrefix(x uint64) int {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
+// plain marks the high bit of each byte of x that stays as it is in a path. The bytes
+// that the sums see are below 0x80, so no sum carries into the next byte.
+func plain(x uint64) uint64 {
 	low := x &^ high
-	// In range [lo, hi]: low+(0x80-lo) has the high bit, low+(0x7f-hi) has not.
+	lower := low | ones*0x20
 	digits := (low + ones*(0x80-'-')) &^ (low + ones*(0x7f-'9')) // - . / 0-9 are adjacent
-	lower := (low | ones*0x20)
 	letters := (lower + ones*(0x80-'a')) &^ (lower + ones*(0x7f-'z'))
-	plain := (digits | letters) &^ x & high
-	return bits.TrailingZeros64(^plain&high) / 8
+	underscore := ^((low ^ ones*'_') + ones*0x7f)
+	tilde := ^((low ^ ones*'~') + ones*0x7f)
+	return (digits | letters | underscore | tilde) &^ x
 }

@@ -3,7 +3,6 @@ package sigv4
 import (
 	"crypto/sha256"
 	"encoding"
-	"encoding/hex"
 	"hash"
 )
 
@@ -59,22 +58,22 @@ func stateAfter(parts ...[]byte) []byte {
 // hasher finishes keyedHashes; it is the scratch space of one goroutine.
 type hasher struct {
 	h   resumable
-	hex [2 * sha256.Size]byte
-	sum [sha256.Size]byte
+	hex [hexSize]byte
+	sum Signature
 }
 
 func newHasher() hasher { return hasher{h: sha256.New().(resumable)} }
 
 // sign completes k with the hash of a canonical request.
-func (w *hasher) sign(k *keyedHash, canonicalHash *[sha256.Size]byte) (sig Signature) {
-	hex.Encode(w.hex[:], canonicalHash[:])
+func (w *hasher) sign(k *keyedHash, canonicalHash *Signature) Signature {
+	AppendHex(w.hex[:0], canonicalHash)
 	w.resume(k.inner)
 	w.h.Write(w.hex[:])
 	w.h.Sum(w.sum[:0])
 	w.resume(k.outer)
 	w.h.Write(w.sum[:])
 	w.h.Sum(w.sum[:0])
-	return Signature(w.sum)
+	return w.sum
 }
 
 func (w *hasher) resume(state []byte) {

@@ -1,6 +1,7 @@
 package sigv4
 
 import (
+	"bytes"
 	"encoding/binary"
 	"runtime"
 	"sync"
@@ -15,10 +16,8 @@ import (
 // follows lies at the same offsets, so its message schedules are computed once for a
 // length and used for every request of it.
 type lanes struct {
-	heads     [sha256x4.Streams][]byte // first blocks: method, path, the tail's beginning
-	inner     [sha256x4.Streams][]byte // what HMAC's inner hash still takes
-	outer     [sha256x4.Streams][]byte // and the outer one
-	hexAt     int                      // where the canonical request's hash stands in inner
+	fours     [wave]four
+	hexAt     int // where the canonical request's hash stands in inner
 	innerIV   sha256x4.State
 	outerIV   sha256x4.State
 	rest      []byte // the tail from its first whole block, padded
@@ -26,6 +25,20 @@ type lanes struct {
 	order     []uint32 // keys by length
 	starts    []uint32 // of the lengths in order
 }
+
+// four requests in step.
+type four struct {
+	keys  [sha256x4.Streams]uint32
+	heads [sha256x4.Streams][]byte // first blocks: method, path, the tail's beginning
+	inner [sha256x4.Streams][]byte // what HMAC's inner hash still takes
+	outer [sha256x4.Streams][]byte // and the outer one
+	state sha256x4.State
+}
+
+// wave is how many fours go through each stage before the next one begins. What a
+// stage writes in small pieces the next one reads in large ones, and a processor waits
+// for such pieces when they are young.
+const wave = 8
 
 const block = sha256x4.BlockSize
 
@@ -42,9 +55,11 @@ func newLanes(k *keyedHash) *lanes {
 	l.hexAt = len(k.prefix) - constant
 	rest = pad(rest, len(begin)+len(rest))
 	sum := pad(make([]byte, SignatureSize), block+SignatureSize)
-	for i := range sha256x4.Streams {
-		l.inner[i] = append([]byte(nil), rest...)
-		l.outer[i] = append([]byte(nil), sum...)
+	for g := range l.fours {
+		for i := range sha256x4.Streams {
+			l.fours[g].inner[i] = bytes.Clone(rest)
+			l.fours[g].outer[i] = bytes.Clone(sum)
+		}
 	}
 	return l
 }
@@ -89,16 +104,18 @@ func (p *Presigner) signLanes(signatures []Signature, paths []byte, ends []uint3
 		from = to
 		// A single key is signed sooner the portable way than its schedules are made.
 		if len(group) > 1 {
-			p.prepare(length)
+			p.prepare(length, l.fours[:min(wave, (len(group)+sha256x4.Streams-1)/sha256x4.Streams)])
 		}
 		for len(group) > 1 {
-			n := min(len(group), sha256x4.Streams)
-			var four [sha256x4.Streams]uint32
-			for i := range four {
-				four[i] = group[min(i, n-1)] // a lane to spare repeats the last key
+			fours := 0
+			for ; fours < wave && len(group) > 1; fours++ {
+				n := min(len(group), sha256x4.Streams)
+				for i := range sha256x4.Streams {
+					l.fours[fours].keys[i] = group[min(i, n-1)] // a lane to spare repeats the last key
+				}
+				group = group[n:]
 			}
-			p.signFour(signatures, &four, path)
-			group = group[n:]
+			p.signWave(signatures, l.fours[:fours], path)
 		}
 		if len(group) == 1 {
 			signatures[group[0]] = p.Sign(path(group[0]))
@@ -144,8 +161,8 @@ func resize[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// prepare lays out what requests with paths of one length share.
-func (p *Presigner) prepare(length int) {
+// prepare lays out what requests with paths of one length share, for so many fours.
+func (p *Presigner) prepare(length int, fours []four) {
 	l := p.lanes
 	tail := p.buf[p.tail:]
 	n := len(p.head) + length
@@ -154,56 +171,58 @@ func (p *Presigner) prepare(length int) {
 	l.rest = pad(append(l.rest[:0], tail[inHead:]...), n+len(tail))
 	l.schedules = resize(l.schedules, len(l.rest)/block)
 	sha256x4.Expand(l.schedules, l.rest)
-	for i := range l.heads {
-		l.heads[i] = resize(l.heads[i], first)
-		copy(l.heads[i], p.head)
-		copy(l.heads[i][n:], tail[:inHead])
+	for g := range fours {
+		for i := range sha256x4.Streams {
+			f := &fours[g]
+			f.heads[i] = resize(f.heads[i], first)
+			copy(f.heads[i], p.head)
+			copy(f.heads[i][n:], tail[:inHead])
+		}
 	}
 }
 
-// signFour signs four keys with paths of the prepared length.
-func (p *Presigner) signFour(signatures []Signature, keys *[sha256x4.Streams]uint32, path func(uint32) []byte) {
+// signWave signs keys with paths of the prepared length.
+func (p *Presigner) signWave(signatures []Signature, fours []four, path func(uint32) []byte) {
 	l := p.lanes
-	for i, key := range keys {
-		copy(l.heads[i][len(p.head):], path(key))
+	for g := range fours {
+		f := &fours[g]
+		for i, key := range f.keys {
+			copy(f.heads[i][len(p.head):], path(key))
+		}
 	}
-	state := sha256x4.IV
-	sha256x4.Blocks(&state, &l.heads, len(l.heads[0])/block)
-	sha256x4.Scheduled(&state, l.schedules)
-
-	for i := range keys {
-		appendHexState(l.inner[i][l.hexAt:l.hexAt], &state[i])
+	for g := range fours {
+		f := &fours[g]
+		f.state = sha256x4.IV
+		sha256x4.Blocks(&f.state, &f.heads, len(f.heads[0])/block)
+		sha256x4.Scheduled(&f.state, l.schedules)
 	}
-	state = l.innerIV
-	sha256x4.Blocks(&state, &l.inner, len(l.inner[0])/block)
-
-	for i := range keys {
-		state.PutDigest((*[SignatureSize]byte)(l.outer[i]), i)
+	var hash Signature
+	for g := range fours {
+		f := &fours[g]
+		for i := range f.keys {
+			f.state.PutDigest((*[SignatureSize]byte)(&hash), i)
+			AppendHex(f.inner[i][:l.hexAt], &hash)
+		}
 	}
-	state = l.outerIV
-	sha256x4.Blocks(&state, &l.outer, 1)
-	for i, key := range keys {
-		state.PutDigest((*[SignatureSize]byte)(&signatures[key]), i)
+	for g := range fours {
+		f := &fours[g]
+		f.state = l.innerIV
+		sha256x4.Blocks(&f.state, &f.inner, len(f.inner[0])/block)
 	}
-}
-
-// appendHexState appends a chaining value as a digest in hex.
-func appendHexState(dst []byte, state *[8]uint32) []byte {
-	for _, word := range state {
-		dst = binary.BigEndian.AppendUint64(dst, hexWord(word))
+	for g := range fours {
+		f := &fours[g]
+		for i := range f.keys {
+			f.state.PutDigest((*[SignatureSize]byte)(f.outer[i]), i)
+		}
 	}
-	return dst
-}
-
-// hexWord spells a word in lower-case hex, all eight digits at once.
-func hexWord(word uint32) uint64 {
-	x := uint64(word)
-	x = (x | x<<16) & 0x0000ffff0000ffff
-	x = (x | x<<8) & 0x00ff00ff00ff00ff
-	x = (x | x<<4) & 0x0f0f0f0f0f0f0f0f
-	const ones = 0x0101010101010101
-	letters := (x + 6*ones) >> 4 & ones // 1 for the digits a to f
-	return x + '0'*ones + letters*('a'-'9'-1)
+	for g := range fours {
+		f := &fours[g]
+		f.state = l.outerIV
+		sha256x4.Blocks(&f.state, &f.outer, 1)
+		for i, key := range f.keys {
+			f.state.PutDigest((*[SignatureSize]byte)(&signatures[key]), i)
+		}
+	}
 }
 
 // keysPerWorker is how many keys are worth another goroutine: about a quarter of a

@@ -2,9 +2,11 @@ package sigv4
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
+
+	"bulkpresign/internal/sigv4/sha256x4"
 )
 
 // Parameter is a query parameter or a header.
@@ -35,9 +37,8 @@ type Presigner struct {
 	signer *Signer
 	hasher hasher
 
-	origin []byte
-	prefix []byte
-	query  []byte
+	base     []byte // the URL before the path of a key
+	question []byte // "?" query "&X-Amz-Signature="
 
 	// buf holds a canonical request with its constant end at a fixed place:
 	//
@@ -76,17 +77,17 @@ func (p *Presigner) Clone() *Presigner {
 func (p *Presigner) Reset(s *Signer, r *Request) {
 	p.signer = s
 	p.lanes = nil
-	p.origin = append(p.origin[:0], r.Origin...)
-	p.prefix = append(p.prefix[:0], r.PathPrefix...)
+	p.base = append(append(p.base[:0], r.Origin...), r.PathPrefix...)
 	p.head = append(append(append(p.head[:0], r.Method...), '\n'), r.PathPrefix...)
-	p.query = p.appendQuery(p.query[:0], r)
+	p.question = p.appendQuery(append(p.question[:0], '?'), r)
+	p.question = append(p.question, signatureParameter...)
 
 	if p.tail == 0 {
 		p.tail = initialRoom
-		p.buf = make([]byte, initialRoom, initialRoom+len(p.query)+256)
+		p.buf = make([]byte, initialRoom, initialRoom+len(p.question)+256)
 	}
 	b := append(p.buf[:p.tail], '\n')
-	b = append(b, p.query...)
+	b = append(b, p.Query()...)
 	b = append(b, '\n')
 	b = appendCanonicalHeaders(b, r)
 	b = append(b, '\n')
@@ -183,7 +184,7 @@ func appendCollapsed(dst []byte, value string) []byte {
 
 // Sign signs one key, given as the part of its path behind PathPrefix, escaped.
 func (p *Presigner) Sign(path []byte) Signature {
-	hash := sha256.Sum256(p.canonicalRequest(path))
+	hash := Signature(sha256.Sum256(p.canonicalRequest(path)))
 	return p.hasher.sign(&p.signer.keyed, &hash)
 }
 
@@ -210,23 +211,35 @@ func (p *Presigner) CanonicalRequest(path []byte) string {
 
 // AppendURL appends the URL of path with its signature.
 func (p *Presigner) AppendURL(dst, path []byte, sig *Signature) []byte {
-	dst = append(dst, p.origin...)
-	dst = append(dst, p.prefix...)
+	dst = slices.Grow(dst, p.URLLen(len(path)))
+	dst = append(dst, p.base...)
 	dst = append(dst, path...)
-	dst = append(dst, '?')
-	dst = append(dst, p.query...)
-	dst = append(dst, signatureParameter...)
-	return hex.AppendEncode(dst, sig[:])
+	dst = append(dst, p.question...)
+	return AppendHex(dst, sig)
 }
+
+// AppendHex appends the signature as the URL has it, in 64 digits.
+func AppendHex(dst []byte, sig *Signature) []byte {
+	n := len(dst)
+	dst = slices.Grow(dst, hexSize)[:n+hexSize]
+	sha256x4.Hex((*[hexSize]byte)(dst[n:]), (*[SignatureSize]byte)(sig))
+	return dst
+}
+
+const hexSize = 2 * SignatureSize
 
 // URLLen is the length of the URL of a path of n bytes.
-func (p *Presigner) URLLen(n int) int {
-	return len(p.origin) + len(p.prefix) + n + len("?") + len(p.query) +
-		len(signatureParameter) + hex.EncodedLen(SignatureSize)
+func (p *Presigner) URLLen(n int) int { return len(p.base) + n + len(p.question) + hexSize }
+
+// Base is the URL before the path of a key. It must not be changed.
+func (p *Presigner) Base() []byte { return p.base }
+
+// Query is the URL's query without X-Amz-Signature, the same for every path. It must
+// not be changed.
+func (p *Presigner) Query() []byte {
+	return p.question[len("?") : len(p.question)-len(signatureParameter)]
 }
 
-// Base is the URL up to where the path of a key begins.
-func (p *Presigner) Base() []byte { return append(p.origin[:len(p.origin):len(p.origin)], p.prefix...) }
-
-// Query is the URL's query without X-Amz-Signature, the same for every path.
-func (p *Presigner) Query() []byte { return p.query }
+// Question is what every URL has between its path and the digits of its signature. It
+// must not be changed.
+func (p *Presigner) Question() []byte { return p.question }

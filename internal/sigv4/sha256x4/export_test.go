@@ -6,4 +6,5 @@ var (
 	ExpandGeneric    = expandGeneric
 	BlocksGeneric    = blocksGeneric
 	ScheduledGeneric = scheduledGeneric
+	HexGeneric       = hexGeneric
 )

@@ -78,3 +78,10 @@ func compress(s *[8]uint32, w *Schedule) {
 		s[i] += v
 	}
 }
+
+func hexGeneric(dst *[2 * Size]byte, digest *[Size]byte) {
+	const digits = "0123456789abcdef"
+	for i, b := range digest {
+		dst[2*i], dst[2*i+1] = digits[b>>4], digits[b&15]
+	}
+}

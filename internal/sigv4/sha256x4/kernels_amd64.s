@@ -74,6 +74,13 @@ DATA swap32<>+0(SB)/8, $0x0405060700010203
 DATA swap32<>+8(SB)/8, $0x0c0d0e0f08090a0b
 GLOBL swap32<>(SB), RODATA|NOPTR, $16
 
+DATA digits<>+0(SB)/16, $"0123456789abcdef"
+GLOBL digits<>(SB), RODATA|NOPTR, $16
+
+DATA nibbles<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA nibbles<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
+GLOBL nibbles<>(SB), RODATA|NOPTR, $16
+
 // func cpuid7() uint32
 // Requires: CPUID
 TEXT ·cpuid7(SB), NOSPLIT, $0-4
@@ -88,6 +95,42 @@ TEXT ·cpuid7(SB), NOSPLIT, $0-4
 
 done:
 	MOVL BX, ret+0(FP)
+	RET
+
+// func hex(dst *byte, digest *byte)
+// Requires: SSE2, SSSE3
+TEXT ·hex(SB), NOSPLIT, $0-16
+	MOVQ      dst+0(FP), DI
+	MOVQ      digest+8(FP), SI
+	MOVOU     nibbles<>+0(SB), X5
+	MOVOU     (SI), X1
+	MOVO      X1, X2
+	PSRLW     $0x04, X1
+	PAND      X5, X1
+	PAND      X5, X2
+	MOVO      X1, X3
+	PUNPCKLBW X2, X1
+	PUNPCKHBW X2, X3
+	MOVOU     digits<>+0(SB), X4
+	PSHUFB    X1, X4
+	MOVOU     X4, (DI)
+	MOVOU     digits<>+0(SB), X4
+	PSHUFB    X3, X4
+	MOVOU     X4, 16(DI)
+	MOVOU     16(SI), X1
+	MOVO      X1, X2
+	PSRLW     $0x04, X1
+	PAND      X5, X1
+	PAND      X5, X2
+	MOVO      X1, X3
+	PUNPCKLBW X2, X1
+	PUNPCKHBW X2, X3
+	MOVOU     digits<>+0(SB), X4
+	PSHUFB    X1, X4
+	MOVOU     X4, 32(DI)
+	MOVOU     digits<>+0(SB), X4
+	PSHUFB    X3, X4
+	MOVOU     X4, 48(DI)
 	RET
 
 // func expand(dst *[64]uint32, blocks *byte, n int)

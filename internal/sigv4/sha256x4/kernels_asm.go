@@ -22,3 +22,8 @@ func blocks(s *State, msgs *[Streams][]byte, n int)
 //
 //go:noescape
 func scheduled(s *State, w *Schedule, n int)
+
+// hex writes the 64 digits of the 32 bytes at digest.
+//
+//go:noescape
+func hex(dst *byte, digest *byte)

@@ -114,3 +114,13 @@ func (s *State) PutDigest(dst *[Size]byte, i int) {
 		binary.BigEndian.PutUint32(dst[4*j:], h)
 	}
 }
+
+// Hex writes a digest in lower-case hexadecimal, as SigV4 has it. A signature has two
+// digests in this form, so the time for it counts beside the compressions.
+func Hex(dst *[2 * Size]byte, digest *[Size]byte) {
+	if supported {
+		hex(&dst[0], &digest[0])
+		return
+	}
+	hexGeneric(dst, digest)
+}

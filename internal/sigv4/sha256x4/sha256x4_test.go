@@ -392,3 +392,22 @@ func (r source) messages(n, shift int) (msgs [streams][]byte) {
 	}
 	return msgs
 }
+
+// Every byte at every place.
+func TestHex(t *testing.T) {
+	for b := range 256 {
+		for at := range sha256x4.Size {
+			digest := [sha256x4.Size]byte{0: 0x0f, 15: 0xf0, 16: 0x9a, 31: 0xa9}
+			digest[at] = byte(b)
+			want := hex.EncodeToString(digest[:])
+			var public, portable [2*sha256x4.Size + 2]byte
+			sha256x4.Hex((*[2 * sha256x4.Size]byte)(public[1:]), &digest)
+			sha256x4.HexGeneric((*[2 * sha256x4.Size]byte)(portable[1:]), &digest)
+			for name, got := range map[string][]byte{"public": public[:], "portable": portable[:]} {
+				if string(got) != "\x00"+want+"\x00" {
+					t.Fatalf("%s: byte %#x at %d: got %q, want %q between zeros", name, b, at, got, want)
+				}
+			}
+		}
+	}
+}

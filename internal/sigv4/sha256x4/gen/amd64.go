@@ -42,6 +42,9 @@ type generator struct {
 	*build.Context
 	k    operand.Mem // the round constants
 	swap operand.Mem // the PSHUFB mask that reverses the bytes of each word
+
+	digits  operand.Mem // 0 to f
+	nibbles operand.Mem // 16 bytes of 0x0f
 }
 
 // amd64 returns the text of kernels_amd64.s.
@@ -61,7 +64,16 @@ func amd64() ([]byte, error) {
 	g.AppendDatum(operand.U64(0x0405060700010203))
 	g.AppendDatum(operand.U64(0x0c0d0e0f08090a0b))
 
+	g.digits = g.StaticGlobal("digits")
+	g.DataAttributes(attr.RODATA | attr.NOPTR)
+	g.AppendDatum(operand.String("0123456789abcdef"))
+	g.nibbles = g.StaticGlobal("nibbles")
+	g.DataAttributes(attr.RODATA | attr.NOPTR)
+	g.AppendDatum(operand.U64(0x0f0f0f0f0f0f0f0f))
+	g.AppendDatum(operand.U64(0x0f0f0f0f0f0f0f0f))
+
 	g.cpuid7()
+	g.hex()
 	g.expand()
 	g.blocks()
 	g.scheduled()
@@ -94,6 +106,33 @@ func (g *generator) cpuid7() {
 	g.CPUID()
 	g.Label("done")
 	g.Store(reg.EBX, g.ReturnIndex(0))
+	g.RET()
+}
+
+func (g *generator) hex() {
+	g.function("hex", "func(dst *byte, digest *byte)")
+	dst, digest := reg.RDI, reg.RSI
+	high, low, second := reg.X1, reg.X2, reg.X3
+	digits, mask := reg.X4, reg.X5
+	g.Load(g.Param("dst"), dst)
+	g.Load(g.Param("digest"), digest)
+	g.MOVOU(g.nibbles, mask)
+	for half := range 2 {
+		g.MOVOU(at(digest, 16*half), high)
+		g.MOVO(high, low)
+		g.PSRLW(operand.Imm(4), high)
+		g.PAND(mask, high)
+		g.PAND(mask, low)
+		g.MOVO(high, second)
+		g.PUNPCKLBW(low, high)
+		g.PUNPCKHBW(low, second)
+		g.MOVOU(g.digits, digits)
+		g.PSHUFB(high, digits)
+		g.MOVOU(digits, at(dst, 32*half))
+		g.MOVOU(g.digits, digits)
+		g.PSHUFB(second, digits)
+		g.MOVOU(digits, at(dst, 32*half+16))
+	}
 	g.RET()
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"strings"
 )
 
 // The instructions are those of the Arm Architecture Reference Manual, C7.2,
@@ -29,19 +31,24 @@ func arm64() ([]byte, error) {
 		a.line("DATA k256<>+%d(SB)/4, $0x%08x", 4*i, v)
 	}
 	a.line("GLOBL k256<>(SB), RODATA|NOPTR, $256")
+	a.line("DATA digits<>+0(SB)/8, $0x%016x", binary.LittleEndian.Uint64([]byte("01234567")))
+	a.line("DATA digits<>+8(SB)/8, $0x%016x", binary.LittleEndian.Uint64([]byte("89abcdef")))
+	a.line("GLOBL digits<>(SB), RODATA|NOPTR, $16")
+	a.hex()
 	a.expand()
 	a.blocks()
 	a.scheduled()
 	return a.Bytes(), nil
 }
 
-// function begins a function of three arguments of one word, which it loads
-// into R0, R1 and R2.
-func (a *assembly) function(name string, args [3]string, types [3]string) {
+// function begins a function whose arguments, "name type" each, have one word; it
+// loads them into R0, R1 and so on.
+func (a *assembly) function(name string, args ...string) {
 	a.line("")
-	a.line("// func %s(%s %s, %s %s, %s %s)", name, args[0], types[0], args[1], types[1], args[2], types[2])
-	a.line("TEXT ·%s(SB), NOSPLIT, $0-24", name)
+	a.line("// func %s(%s)", name, strings.Join(args, ", "))
+	a.line("TEXT ·%s(SB), NOSPLIT, $0-%d", name, 8*len(args))
 	for i, arg := range args {
+		arg, _, _ = strings.Cut(arg, " ")
 		a.op("MOVD %s+%d(FP), R%d", arg, 8*i, i)
 	}
 }
@@ -83,8 +90,26 @@ func (a *assembly) rounds(i, wk, copied int) {
 	a.op("SHA256H2 V%d.S4, V%d, V%d", wk, copied, efgh)
 }
 
+func (a *assembly) hex() {
+	a.function("hex", "dst *byte", "digest *byte")
+	a.op("MOVD $digits<>(SB), R2")
+	a.op("VLD1 (R2), [V7.B16]")
+	a.op("VMOVI $15, V6.B16")
+	a.op("VLD1 (R1), [V0.B16, V1.B16]")
+	for half := range 2 {
+		a.op("VUSHR $4, V%d.B16, V2.B16", half)
+		a.op("VAND V6.B16, V%d.B16, V3.B16", half)
+		a.op("VZIP1 V3.B16, V2.B16, V4.B16")
+		a.op("VZIP2 V3.B16, V2.B16, V5.B16")
+		a.op("VTBL V4.B16, [V7.B16], V4.B16")
+		a.op("VTBL V5.B16, [V7.B16], V5.B16")
+		a.op("VST1.P [V4.B16, V5.B16], 32(R0)")
+	}
+	a.op("RET")
+}
+
 func (a *assembly) expand() {
-	a.function("expand", [3]string{"dst", "blocks", "n"}, [3]string{"*Schedule", "*byte", "int"})
+	a.function("expand", "dst *Schedule", "blocks *byte", "n int")
 	const w, sum, k = 0, 4, 16 // V0-V3: words; V4-V7: W+K; V16-V31: constants
 	a.op("MOVD $k256<>(SB), R3")
 	for i := range 4 {
@@ -108,7 +133,7 @@ func (a *assembly) expand() {
 }
 
 func (a *assembly) blocks() {
-	a.function("blocks", [3]string{"s", "msgs", "n"}, [3]string{"*State", "*[4][]byte", "int"})
+	a.function("blocks", "s *State", "msgs *[4][]byte", "n int")
 	// V0-V7: working variables; V8-V23: words, four registers a stream;
 	// V24-V27: temporary; V28-V31: constants of 16 rounds. The chaining values
 	// stay in the state. R4-R7: the messages.
@@ -151,7 +176,7 @@ func (a *assembly) blocks() {
 }
 
 func (a *assembly) scheduled() {
-	a.function("scheduled", [3]string{"s", "w", "n"}, [3]string{"*State", "*Schedule", "int"})
+	a.function("scheduled", "s *State", "w *Schedule", "n int")
 	// V0-V7: working variables; V8-V15: chaining values; V16-V19: temporary;
 	// V20-V23: W+K of 16 rounds.
 	const chain, copied, wk = 8, 16, 20
