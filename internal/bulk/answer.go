@@ -178,7 +178,9 @@ func (w *writer) headers(settled []s3op.Option) {
 // writeMember writes what a section says of a key.
 func (p *Plan) writeMember(w *writer, i int, s section) {
 	e := p.entries[i]
-	w.name(p.request.Items[e.item].Key)
+	w.comma()
+	w.key(p.request.Items[e.item].Key)
+	w.dst = append(w.dst, ':')
 	switch s {
 	case inSignatures:
 		w.quote()

@@ -347,3 +347,12 @@ func generatedBatch(r *rand.Rand, keys int) *bulk.Plan {
 		}
 	}
 }
+
+// lambdaInput has the shape of a Lambda's batch: a session token of 1,000 characters.
+func lambdaInput() sdkoracle.Input {
+	return sdkoracle.Input{
+		Bucket: "photos", Region: "eu-west-1", Time: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
+		AccessKeyID: "ASIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+		SessionToken: strings.Repeat("IQoJb3JpZ2luX2VjEJ", 56)[:1000],
+	}
+}

@@ -75,15 +75,28 @@ func FormatOf(mediaType string) (f Format, ok bool) {
 // Append appends the answer. The batch must have been signed.
 func (p *Plan) Append(dst []byte, f Format, q Quoting) []byte {
 	w := &writer{dst: dst, quoting: q}
+	p.write(w, f)
+	return w.dst
+}
+
+// AppendGzip appends the bare answer as a gzip member (RFC 1952). The text itself is
+// never made, so memory grows with what is appended alone.
+func (p *Plan) AppendGzip(dst []byte, f Format) []byte {
+	w := &writer{zip: newZip(dst, p.presigner)}
+	p.write(w, f)
+	w.flush()
+	return w.zip.Close()
+}
+
+func (p *Plan) write(w *writer, f Format) {
 	if f.IsObject() {
 		p.writeObject(w, f)
-		return w.dst
+		return
 	}
 	p.writeTop(w, f)
 	for i := range p.entries {
 		p.writeLines(w, i, f)
 	}
-	return w.dst
 }
 
 // Size is the exact length of what Append appends; no signature is needed for it.
@@ -176,7 +189,8 @@ func (p *Plan) writeLine(w *writer, i int, f Format, number string) {
 	switch f {
 	case NDJSON:
 		w.begin()
-		w.member("key", key)
+		w.name("key")
+		w.key(key)
 		if number != "" {
 			w.name("part_number")
 			w.text(number)
@@ -192,7 +206,9 @@ func (p *Plan) writeLine(w *writer, i int, f Format, number string) {
 		w.end()
 		w.text("\n")
 	case CSV:
+		begin := len(w.dst)
 		w.csv(key)
+		w.similar(begin)
 		if p.in.has(inPartURLs) {
 			w.text("," + number)
 		}

@@ -1,8 +1,10 @@
 package bulk
 
 import (
+	"bytes"
 	"encoding/hex"
 
+	"bulkpresign/internal/deflate"
 	"bulkpresign/internal/sigv4"
 )
 
@@ -18,12 +20,60 @@ const (
 
 // writer appends the answer, or a part of it, to dst. Or it only counts: then dst is
 // scratch, and URLs, which are most of an answer, are not even made.
+//
+// Or it compresses: then dst is what the compressor has not been told yet.
 type writer struct {
 	dst      []byte
 	quoting  Quoting
 	open     bool // the object that is being written has a member already
 	counting bool
 	counted  int
+	zip      *zip
+}
+
+// zip is a compressor that knows what the URLs of a batch have in common.
+type zip struct {
+	*deflate.Writer
+	base     deflate.Run // the URL before the path
+	question deflate.Run // what stands between path and signature
+	auth     deflate.Run // the beginning of it that items with other options share
+	shared   []byte      // the text of auth
+}
+
+func newZip(dst []byte, presigner *sigv4.Presigner) *zip {
+	z := &zip{Writer: deflate.NewWriter(dst)}
+	z.base = z.Learn(presigner.Base())
+	z.question = z.Learn(presigner.Question())
+	if end := bytes.Index(presigner.Question(), []byte("X-Amz-SignedHeaders=")); end > 0 {
+		z.shared = presigner.Question()[:end]
+	}
+	z.auth = z.Learn(z.shared)
+	return z
+}
+
+// flush tells the compressor what was written.
+func (w *writer) flush() {
+	w.zip.Text(w.dst)
+	w.dst = w.dst[:0]
+}
+
+// key writes a key as the name of a member, or as a JSON string.
+func (w *writer) key(key string) {
+	w.quote()
+	begin := len(w.dst)
+	w.dst = appendEscaped(w.dst, key, int(w.quoting)+1)
+	w.similar(begin)
+	w.quote()
+}
+
+// similar tells the compressor that what was written from begin on is like what was
+// told before: keys share beginnings, and a path is mostly its key.
+func (w *writer) similar(begin int) {
+	if w.zip != nil {
+		w.zip.Text(w.dst[:begin])
+		w.zip.Similar(w.dst[begin:])
+		w.dst = w.dst[:0]
+	}
 }
 
 // size is the number of bytes written so far.
@@ -64,11 +114,15 @@ func (w *writer) end() {
 	w.open = true
 }
 
-func (w *writer) name(s string) {
+func (w *writer) comma() {
 	if w.open {
 		w.dst = append(w.dst, ',')
 	}
 	w.open = true
+}
+
+func (w *writer) name(s string) {
+	w.comma()
 	w.str(s)
 	w.dst = append(w.dst, ':')
 }
@@ -80,20 +134,44 @@ func (w *writer) member(name, value string) {
 
 // url writes the URL of an entry. No byte of it needs escaping.
 func (w *writer) url(p *Plan, e entry, number string) {
-	if w.counting {
+	switch {
+	case w.counting:
 		w.counted += p.urlLen(e, number)
-		return
+	case w.zip == nil:
+		w.dst = p.appendURL(w.dst, e, number)
+	case e.kind == batched:
+		w.flush()
+		w.zip.Run(w.zip.base)
+		w.zip.Similar(p.batchPath(e))
+		w.zip.Run(w.zip.question)
+		w.zip.Hex(p.signatures[e.path][:])
+	default:
+		w.flush()
+		presigner, path := p.own(e, number)
+		signature := presigner.Sign(path)
+		w.zip.Run(w.zip.base)
+		w.zip.Similar(path)
+		question := presigner.Question()
+		if rest, ok := bytes.CutPrefix(question, w.zip.shared); ok {
+			w.zip.Run(w.zip.auth)
+			question = rest
+		}
+		w.zip.Text(question)
+		w.zip.Hex(signature[:])
 	}
-	w.dst = p.appendURL(w.dst, e, number)
 }
 
 // signature writes the signature of a batched entry in hex.
 func (w *writer) signature(p *Plan, e entry) {
-	if w.counting {
+	switch {
+	case w.counting:
 		w.counted += hex.EncodedLen(sigv4.SignatureSize)
-		return
+	case w.zip == nil:
+		w.dst = sigv4.AppendHex(w.dst, &p.signatures[e.path])
+	default:
+		w.flush()
+		w.zip.Hex(p.signatures[e.path][:])
 	}
-	w.dst = hex.AppendEncode(w.dst, p.signatures[e.path][:])
 }
 
 // Quote writes s as a JSON string.

@@ -3,8 +3,6 @@
 package gatewayevent
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -145,11 +143,7 @@ func (h *Handler) deliver(ctx context.Context, plan *bulk.Plan, f bulk.Format, q
 		name = lc.AwsRequestID
 	}
 	plan.Sign()
-	compressed, err := compress(plan, f)
-	if err != nil {
-		return nil, asError(err)
-	}
-	key, err := h.Results.Put(ctx, name+"."+f.FileExtension(), compressed, f.MediaType(), "gzip")
+	key, err := h.Results.Put(ctx, name+"."+f.FileExtension(), plan.AppendGzip(nil, f), f.MediaType(), "gzip")
 	if err != nil {
 		return nil, asError(err)
 	}
@@ -201,14 +195,11 @@ func answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Err
 	}
 	plan.Sign()
 	fits := plan.Within(maxURLs)
-	compressed, err := compress(plan.First(fits), f)
+	compressed := plan.First(fits).AppendGzip(nil, f)
 	// Keys compress unevenly, so how many fit is found by trying.
-	for err == nil && size(compressed) > MaxResponse {
+	for size(compressed) > MaxResponse {
 		fits = min(fits-1, int(float64(fits)*MaxResponse/float64(size(compressed))))
-		compressed, err = compress(plan.First(fits), f)
-	}
-	if err != nil {
-		return nil, asError(err)
+		compressed = plan.First(fits).AppendGzip(compressed[:0], f)
 	}
 	if fits < plan.Keys() {
 		return nil, bulk.TooLarge(fits, "")
@@ -216,16 +207,6 @@ func answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Err
 	answer := append(make([]byte, 0, size(compressed)), e.before...)
 	answer = base64.StdEncoding.AppendEncode(answer, compressed)
 	return append(answer, e.after...), nil
-}
-
-func compress(plan *bulk.Plan, format bulk.Format) ([]byte, error) {
-	var compressed bytes.Buffer
-	w := gzip.NewWriter(&compressed)
-	if _, err := w.Write(plan.Append(nil, format, bulk.Bare)); err != nil {
-		return nil, err
-	}
-	err := w.Close()
-	return compressed.Bytes(), err
 }
 
 // end turns a panic into an answer and writes the record of the invocation.
