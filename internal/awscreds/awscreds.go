@@ -91,21 +91,17 @@ func (s *Source) Credentials(ctx context.Context) (bulk.Credentials, error) {
 	return snapshot, nil
 }
 
-var (
-	url  = regexp.MustCompile(`https?://[^\s"]+`)
-	code = regexp.MustCompile(`^[A-Za-z][A-Za-z.]{0,63}$`)
-)
-
 // loggable makes an error fit for the log. An answer of STS or of a credential
 // endpoint may repeat a token in its message, so only its code is kept; and no line of
 // the log may hold a URL.
 func loggable(err error) error {
 	var answer smithy.APIError
 	if errors.As(err, &answer) {
-		if c := answer.ErrorCode(); code.MatchString(c) {
+		if c := answer.ErrorCode(); regexp.MustCompile(`^[A-Za-z][A-Za-z.]{0,63}$`).MatchString(c) {
 			return fmt.Errorf("the credential service answered with the error %s", c)
 		}
 		return errors.New("the credential service answered with an error")
 	}
+	url := regexp.MustCompile(`https?://[^\s"]+`)
 	return errors.New(url.ReplaceAllString(err.Error(), "[URL]"))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,7 +126,8 @@ func (d *decoder) explain(err error) error {
 // logged, and a caller may have put a URL or a token where a name belongs, so only what
 // looks like a name is repeated.
 func shown(name string) string {
-	if !harmless.MatchString(name) {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	if len(name) > 32 || strings.Trim(name, letters+"0123456789_-") != "" || strings.IndexAny(name, letters) != 0 {
 		return "(not shown)"
 	}
 	return name
@@ -135,15 +135,11 @@ func shown(name string) string {
 
 // shownBucket is how a bucket that the caller named appears in an error text.
 func shownBucket(name string) string {
-	if !bucketLike.MatchString(name) {
+	if len(name) > 63 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
 		return "(not shown)"
 	}
 	return strconv.Quote(name)
 }
-
-var bucketLike = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-
-var harmless = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,31}$`)
 
 // expect reports a value of the wrong type, unless it is not even JSON.
 func (d *decoder) expect(want string) error {

@@ -204,22 +204,13 @@ func appendEscaped(dst []byte, s string, times int) []byte {
 // escapes has what RFC 8259, section 7, makes of the bytes that need it, once and
 // twice.
 var escapes = func() (t [3][256]string) {
-	short := map[byte]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`}
-	for c := range 256 {
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		once, ok := short[byte(c)]
-		if !ok {
-			once = `\u00` + hex.EncodeToString([]byte{byte(c)})
-		}
-		t[1][c] = once
-		for _, b := range []byte(once) {
-			if b == '"' || b == '\\' {
-				t[2][c] += `\`
-			}
-			t[2][c] += string(rune(b))
-		}
+	for c := range byte(' ') {
+		t[1][c], t[2][c] = `\u00`+hex.EncodeToString([]byte{c}), `\\u00`+hex.EncodeToString([]byte{c})
 	}
+	for c, letter := range map[byte]string{'\b': "b", '\f': "f", '\n': "n", '\r': "r", '\t': "t"} {
+		t[1][c], t[2][c] = `\`+letter, `\\`+letter
+	}
+	t[1]['"'], t[2]['"'] = `\"`, `\\\"`
+	t[1]['\\'], t[2]['\\'] = `\\`, `\\\\`
 	return t
 }()

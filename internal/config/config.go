@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -55,16 +54,6 @@ const (
 	defaultExpiresIn = 900 * time.Second
 	defaultMaximum   = 3600 * time.Second
 )
-
-// bucketName is what S3 ever allowed: today's rules and the older ones of us-east-1.
-//
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
-
-// accessPoint is the ARN of something that takes a bucket's place.
-var accessPoint = regexp.MustCompile(`^arn:[a-z0-9-]+:s3[a-z0-9-]*:([a-z0-9-]*):[0-9]{12}:[A-Za-z0-9:/._-]+$`)
-
-var regionName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 
 // Load reads the configuration. The error joins all problems that were found, each
 // naming its variable and none repeating a value that might be secret.
@@ -143,7 +132,7 @@ func (l *loader) region() string {
 	for _, variable := range []string{"AWS_REGION", "AWS_DEFAULT_REGION"} {
 		if r := l.getenv(variable); r != "" {
 			switch {
-			case !regionName.MatchString(r):
+			case !isRegion(r):
 				l.problem(variable, "is not the name of a region")
 			case strings.HasPrefix(r, "fips-"), strings.HasSuffix(r, "-fips"):
 				l.problem(variable, "is an old name for a region's FIPS endpoint: name the region and set AWS_USE_FIPS_ENDPOINT=true")
@@ -188,18 +177,18 @@ func (l *loader) buckets(common s3url.Settings) (names []string, places map[stri
 	for i, item := range l.list(variable) {
 		name, region, hasRegion := strings.Cut(item, "@")
 		s := common
-		arn := accessPoint.FindStringSubmatch(name)
+		arnRegion, isARN := accessPointRegion(name)
 		switch {
-		case arn == nil && !bucketName.MatchString(name):
+		case !isARN && !isBucketName(name):
 			l.problem(variable, "has as element %d neither a bucket's name nor an access point's ARN", i+1)
 			continue
-		case hasRegion && !regionName.MatchString(region):
+		case hasRegion && !isRegion(region):
 			l.problem(variable, "names no region behind the @ of bucket %q", name)
 			continue
 		case hasRegion:
 			s.Region = region
-		case arn != nil && arn[1] != "":
-			s.Region = arn[1]
+		case arnRegion != "":
+			s.Region = arnRegion
 		}
 		if _, twice := places[name]; twice {
 			l.problem(variable, "holds bucket %q twice", name)
@@ -222,13 +211,10 @@ func (l *loader) buckets(common s3url.Settings) (names []string, places map[stri
 	return names, places
 }
 
-// roleARN is an IAM role's.
-var roleARN = regexp.MustCompile(`^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
-
 func (l *loader) signingRole() string {
 	const variable = "PRESIGN_SIGNING_ROLE_ARN"
 	arn := l.getenv(variable)
-	if arn != "" && !roleARN.MatchString(arn) {
+	if arn != "" && !isRole(arn) {
 		l.problem(variable, "is not the ARN of an IAM role")
 	}
 	return arn
@@ -240,7 +226,7 @@ func (l *loader) results(s s3url.Settings) *s3url.Folder {
 	if name == "" {
 		return nil
 	}
-	if !bucketName.MatchString(name) || hasRegion && !regionName.MatchString(region) {
+	if !isBucketName(name) || hasRegion && !isRegion(region) {
 		l.problem(variable, "is neither a bucket's name nor name@region")
 		return nil
 	}
