@@ -164,7 +164,7 @@ func credentialsOf(c s3server.Credentials) []string {
 }
 
 // start starts a system that lives until the end of the test run. credentials are
-// accepted by S3; the function gets what env says, in which %s is the endpoint.
+// accepted by S3; the function gets what env says, in which {endpoint} is S3's.
 func start(c s3server.Credentials, env ...string) *system {
 	s := &system{clock: new(atomic.Int64), credentials: c}
 	var err error
@@ -176,6 +176,9 @@ func start(c s3server.Credentials, env ...string) *system {
 	})
 	if err != nil {
 		panic(err)
+	}
+	for i := range env {
+		env[i] = strings.ReplaceAll(env[i], "{endpoint}", s.s3.Endpoint())
 	}
 	s.fn, err = runtimeapi.Start(context.Background(), runtimeapi.Config{
 		Binary:   binary,

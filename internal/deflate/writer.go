@@ -4,10 +4,10 @@
 // An answer with thousands of pre-signed URLs is one long text in which a few
 // hundred bytes of host and a thousand bytes of query stand again and again. A
 // general compressor looks for these repetitions, byte by byte, each time. This
-// one is told: [Writer.Run] repeats a text that was named once, and costs a few
-// bits and four table look-ups, however long the text is; its bytes are neither
-// copied, nor compared, nor hashed. [Writer.Similar] compares with the last two
-// texts of its kind only, [Writer.Hex] codes two digits at a time.
+// one is told: [Writer.Run] repeats a text that was named once; the bytes of a long
+// one are then neither copied, nor compared, nor hashed again. [Writer.Similar]
+// compares with the last two texts of its kind only, [Writer.Hex] codes two digits
+// at a time.
 //
 // What is said of repetitions are hints. Whatever the calls and their order, the
 // member inflates to the text that was given; a bad hint costs size, not truth.

@@ -205,11 +205,12 @@ func TestLongestCodes(t *testing.T) {
 		x.run(long)
 		for distance := 8000; distance > 10; distance /= 2 {
 			x.run(short)
-			x.text(make([]byte, distance-3))
+			x.text(make([]byte, distance-4))
+			x.text([]byte{byte(distance % 23)}) // so that no zeros join the next match
 		}
-		for range 1000 {
+		for i := range 1000 {
 			x.run(short)
-			x.text(make([]byte, 7))
+			x.text([]byte{0, 0, 0, 0, 0, 0, byte(i % 3)})
 		}
 		x.run(long)
 		check(t, x.w.Close(), x.plain)

@@ -68,7 +68,7 @@ func (b *Bucket) connect(ctx context.Context) (*s3.Client, error) {
 		}
 		b.client = s3.NewFromConfig(c, func(o *s3.Options) {
 			o.Region = b.Region
-			o.UsePathStyle = c.BaseEndpoint != nil
+			o.UsePathStyle = o.BaseEndpoint != nil // an endpoint of one's own, by AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_S3
 			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		})
 	}

@@ -196,12 +196,14 @@ func answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Err
 	plan.Sign()
 	fits := plan.Within(maxURLs)
 	compressed := plan.First(fits).AppendGzip(nil, f)
-	// Keys compress unevenly, so how many fit is found by trying.
-	for size(compressed) > MaxResponse {
-		fits = min(fits-1, int(float64(fits)*MaxResponse/float64(size(compressed))))
-		compressed = plan.First(fits).AppendGzip(compressed[:0], f)
-	}
-	if fits < plan.Keys() {
+	if fits < plan.Keys() || size(compressed) > MaxResponse {
+		// Keys compress unevenly, so how many fit is found by trying, with a little room
+		// to spare: the next second's signatures compress otherwise than these.
+		const room = MaxResponse - MaxResponse/1000
+		for size(compressed) > room {
+			fits = min(fits-1, int(float64(fits)*room/float64(size(compressed))))
+			compressed = plan.First(fits).AppendGzip(compressed[:0], f)
+		}
 		return nil, bulk.TooLarge(fits, "")
 	}
 	answer := append(make([]byte, 0, size(compressed)), e.before...)

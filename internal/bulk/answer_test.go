@@ -1,0 +1,195 @@
+package bulk_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"bulkpresign/internal/bulk"
+)
+
+// mixed has a member in every section of the answer, and what JSON must escape.
+const mixed = `{"operation":"UploadPart","upload_id":"u","content_length":9,"keys":["x",
+	{"key":"a\"\\\n\u0001é😀","part_number":1},{"key":"b","part_numbers":[1,10,100]},{"key":"b","part_numbers":[1,10,100]},
+	{"key":"c","part_number":2,"content_length":10},"../y",{"key":"d","part_number":0},{"key":"a\"\\\n\u0001é😀","part_number":1}]}`
+
+// formats are all values of the field "format".
+var formats = []bulk.Format{bulk.JSON, bulk.Compact, bulk.NDJSON, bulk.CSV, bulk.URIList, bulk.Curl}
+
+// Whatever the format and the quoting, the size is known before anything is signed.
+func TestSizeIsExact(t *testing.T) {
+	for _, request := range []string{
+		mixed, `{"keys":["a"]}`, `{"keys":[""]}`, `{"keys":["a","b","a",{"key":"b","version_id":"1"}],"filename":"é"}`,
+		`{"operation":"PUT","metadata":{"a":"\"quoted\\\""},"keys":["a,\"b\"",{"key":"c\td","content_type":"a/b"}," "]}`,
+	} {
+		for _, f := range formats {
+			for _, q := range []bulk.Quoting{bulk.Bare, bulk.Quoted} {
+				p, err := plan(standing(), []byte(request))
+				if err != nil {
+					t.Fatal(err)
+				}
+				size, fits := p.Size(f, q, 1<<30)
+				p.Sign()
+				got := p.Append([]byte("before"), f, q)
+				if len(got)-len("before") != size || !bytes.HasPrefix(got, []byte("before")) {
+					t.Errorf("%s, %d: the size is %d and the answer has %d bytes", f, q, size, len(got)-len("before"))
+				}
+				if fits != p.Keys() {
+					t.Errorf("%s: %d of %d keys fit into a gigabyte", f, fits, p.Keys())
+				}
+				if q == bulk.Quoted && !json.Valid([]byte(`"`+string(got)+`"`)) {
+					t.Errorf("%s: the quoted answer is not the inside of a JSON string", f)
+				}
+			}
+		}
+	}
+}
+
+// fits is exact at every limit: the answer to the first fits keys is within it, the
+// answer to one more is not.
+func TestFitsIsExact(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	var items []string
+	for i := range 40 {
+		item := map[string]any{"key": fmt.Sprintf("%d%s", i, strings.Repeat("\"é", r.IntN(20)))}
+		switch r.IntN(5) {
+		case 0:
+			item["content_type"] = "image/png"
+		case 1:
+			item["version_id"] = "not of a PUT"
+		case 2:
+			item["key"] = "../" + item["key"].(string)
+		}
+		text, err := json.Marshal(item)
+		if err != nil {
+			t.Fatal(err)
+		}
+		items = append(items, string(text))
+	}
+	first := func(n int) *bulk.Plan {
+		p, err := plan(standing(), []byte(`{"operation":"PUT","acl":"private","keys":[`+strings.Join(items[:n], ",")+`]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	whole := first(len(items))
+	for _, f := range formats {
+		for _, q := range []bulk.Quoting{bulk.Bare, bulk.Quoted} {
+			all, _ := whole.Size(f, q, 0)
+			sizes := make([]int, len(items)+1)
+			for n := 1; n <= len(items); n++ {
+				sizes[n], _ = first(n).Size(f, q, 0)
+			}
+			for limit := 0; limit <= all+1; limit += 1 + r.IntN(50) {
+				_, fits := whole.Size(f, q, limit)
+				if fits > 0 && sizes[fits] > limit || fits < len(items) && sizes[fits+1] <= limit {
+					t.Errorf("%s: into %d bytes fit %d keys, it says; they take %d, one more %d",
+						f, limit, fits, sizes[fits], sizes[min(fits+1, len(items))])
+				}
+			}
+			for _, limit := range []int{all - 1, all, all + 1} {
+				if _, fits := whole.Size(f, q, limit); (fits == len(items)) != (limit >= all) {
+					t.Errorf("%s: at %d of %d bytes %d of %d keys fit", f, limit, all, fits, len(items))
+				}
+			}
+		}
+	}
+}
+
+// The sections of an answer: each distinct key is in one, and empty ones are left out.
+func TestSections(t *testing.T) {
+	p, err := plan(standing(), []byte(mixed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := finish(t, p)
+	if len(a.URLs) != 2 || len(a.PartURLs) != 1 || len(a.PartURLs["b"]) != 3 || len(a.Errors) != 3 || len(a.ItemHeaders) != 1 {
+		t.Errorf("%d urls, %d part_urls, %d errors, %d item_headers", len(a.URLs), len(a.PartURLs), len(a.Errors), len(a.ItemHeaders))
+	}
+	if a.ItemHeaders["c"]["content-length"] != "10" || a.Headers["content-length"] != "9" {
+		t.Errorf("headers %v, item_headers %v", a.Headers, a.ItemHeaders)
+	}
+	for request, absent := range map[string][]string{
+		`{"keys":["a"]}`: {"errors", "headers", "item_headers", "part_urls"},
+		`{"keys":[""]}`:  {"headers", "item_headers", "part_urls"},
+		`{"operation":"PUT","content_type":"a/b","keys":["a"]}`:         {"errors", "item_headers", "part_urls"},
+		`{"operation":"PUT","keys":[{"key":"a","content_type":"a/b"}]}`: {"errors", "headers", "part_urls"},
+	} {
+		p, err := plan(standing(), []byte(request))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Sign()
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(p.Append(nil, bulk.JSON, bulk.Bare), &members); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range absent {
+			if members[name] != nil {
+				t.Errorf("%s: the answer has %q", request, name)
+			}
+		}
+		if members["urls"] == nil {
+			t.Errorf("%s: the answer lacks urls", request)
+		}
+	}
+}
+
+// compact says the same as json, in fewer bytes.
+func TestCompactMeansTheSame(t *testing.T) {
+	p, err := plan(standing(), []byte(`{"keys":["a b","é/+\"","../x",{"key":"v","version_id":"1"},"~",{"key":"f","filename":"f"}],"expires_in":60}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := finish(t, p)
+	var got struct {
+		Base, Query string
+		Signatures  map[string]string
+		URLs        map[string]string
+	}
+	if err := json.Unmarshal(p.Append(nil, bulk.Compact, bulk.Bare), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Signatures) != 3 || len(got.URLs) != 2 {
+		t.Errorf("%d signatures and %d urls", len(got.Signatures), len(got.URLs))
+	}
+	urls := got.URLs
+	for key, signature := range got.Signatures {
+		urls[key] = got.Base + escapeKey(key) + "?" + got.Query + "&X-Amz-Signature=" + signature
+	}
+	for key, url := range want.URLs {
+		if urls[key] != url {
+			t.Errorf("the URL of %q is another", key)
+		}
+	}
+	if len(urls) != len(want.URLs) {
+		t.Errorf("%d URLs, want %d", len(urls), len(want.URLs))
+	}
+}
+
+// escapeKey is the contract's rule, written as a client would.
+func escapeKey(key string) string {
+	var b strings.Builder
+	for _, c := range []byte(key) {
+		if c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.IndexByte("-._~/", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// The error of an answer that is too large says how much would fit, twice.
+func TestTooLarge(t *testing.T) {
+	err := bulk.TooLarge(7, "wait")
+	var failed *bulk.Error
+	if !errors.As(err, &failed) || failed.Fits != 7 || failed.Code != bulk.ResponseTooLarge || !strings.Contains(failed.Detail, "7") || !strings.Contains(failed.Detail, "wait") {
+		t.Errorf("%+v", err)
+	}
+}
