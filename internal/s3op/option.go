@@ -430,8 +430,9 @@ func headerValue(v string) (string, string) {
 }
 
 func parseTime(v string) (time.Time, string) {
-	var t time.Time
-	if err := t.UnmarshalText([]byte(v)); err != nil { // time.Parse would take more than RFC 3339
+	t, err := time.Parse(time.RFC3339, v)
+	// Parse also takes an hour of one digit and a comma before the fraction.
+	if err != nil || v[len("2006-01-02T15")] != ':' || strings.Contains(v, ",") {
 		return t, `is not an RFC 3339 time, such as "2026-11-23T08:00:00Z"`
 	}
 	if t = t.UTC(); t.Year() < 1 || t.Year() > 9999 {
