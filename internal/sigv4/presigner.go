@@ -211,11 +211,16 @@ func (p *Presigner) CanonicalRequest(path []byte) string {
 
 // AppendURL appends the URL of path with its signature.
 func (p *Presigner) AppendURL(dst, path []byte, sig *Signature) []byte {
-	dst = slices.Grow(dst, p.URLLen(len(path)))
-	dst = append(dst, p.base...)
-	dst = append(dst, path...)
-	dst = append(dst, p.question...)
-	return AppendHex(dst, sig)
+	n, size := len(dst), p.URLLen(len(path))
+	if cap(dst)-n < size {
+		dst = slices.Grow(dst, size)
+	}
+	dst = dst[:n+size]
+	n += copy(dst[n:], p.base)
+	n += copy(dst[n:], path)
+	n += copy(dst[n:], p.question)
+	sha256x4.Hex((*[hexSize]byte)(dst[n:]), (*[SignatureSize]byte)(sig))
+	return dst
 }
 
 // AppendHex appends the signature as the URL has it, in 64 digits.
