@@ -9,6 +9,7 @@ import (
 	"hash/maphash"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"bulkpresign/internal/policy"
@@ -359,23 +360,19 @@ func (p *Plan) settle(item *Item) ([]s3op.Option, error) {
 
 // hasDotSegment tells whether a path segment of key is "." or "..".
 func hasDotSegment(key string) bool {
-	for i := 0; i < len(key); i++ {
-		if key[i] != '.' || i > 0 && key[i-1] != '/' {
-			continue
-		}
-		end := i + 1
-		if end < len(key) && key[end] == '.' {
-			end++
-		}
-		if end == len(key) || key[end] == '/' {
+	if key[0] != '.' && !strings.Contains(key, "/.") {
+		return false // nearly all keys, found out fast
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "." || segment == ".." {
 			return true
 		}
 	}
 	return false
 }
 
-// keyIndex finds a key's entry. It is an open-addressing table of entry numbers,
-// a third of the time of a map of strings (measured with 40,000 keys).
+// keyIndex finds a key's entry. It is an open-addressing table of entry numbers: the
+// keys themselves stay where they are, and nothing is allocated for one.
 type keyIndex struct {
 	slots []int32 // entry+1, 0 is free
 	seed  maphash.Seed
