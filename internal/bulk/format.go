@@ -1,6 +1,8 @@
 package bulk
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,10 +133,20 @@ func (p *Plan) writeTop(w *writer, f Format) {
 		w.text("\r\n")
 	case Curl:
 		w.text("# curl -Z -K THIS_FILE\n")
-		if !p.in.has(inItemHeaders) {
+		w.apart = p.in.has(inItemHeaders) || slices.ContainsFunc(p.entries, func(e entry) bool {
+			return curlRenames(p.Operation, p.request.Items[e.item].Key)
+		})
+		if !w.apart {
 			w.curlOptions(p.Operation, p.options)
 		}
 	}
+}
+
+// curlRenames tells whether curl would add the file's name to the URL of an upload:
+// where it takes the path for a folder's.
+func curlRenames(op s3op.Operation, key string) bool {
+	last := key[strings.LastIndexByte(key, '/')+1:]
+	return (op == s3op.PutObject || op == s3op.UploadPart) && (last == "" || last == "." || last == "..")
 }
 
 // writeLines writes what a text says of an entry.
@@ -230,6 +242,7 @@ func (p *Plan) writeLine(w *writer, i int, f Format, number string) {
 		w.renamed(key, name)
 		w.url(p, e, number)
 		w.text("\n  out=" + name + "\n")
+		w.text("  follow-torrent=false\n  follow-metalink=false\n") // what is downloaded is not to be obeyed
 		for _, o := range headers(p.settled(e)) {
 			w.text("  header=" + o.WireName() + ": " + o.Value + "\n")
 		}
@@ -239,7 +252,7 @@ func (p *Plan) writeLine(w *writer, i int, f Format, number string) {
 			name += ".part" + number
 		}
 		w.renamed(key, name)
-		if p.in.has(inItemHeaders) { // options of curl hold until "next"
+		if w.apart { // options of curl hold until "next"
 			if w.open {
 				w.text("next\n")
 			}
@@ -249,10 +262,15 @@ func (p *Plan) writeLine(w *writer, i int, f Format, number string) {
 		w.text(`url = "`)
 		w.url(p, e, number)
 		w.text("\"\n")
-		switch p.Operation {
-		case s3op.PutObject, s3op.UploadPart:
+		switch {
+		case curlRenames(p.Operation, key):
+			w.text("request = \"PUT\"\ndata-binary = " + curlQuote("@"+name) + "\n")
+			if !slices.ContainsFunc(p.settled(e), func(o s3op.Option) bool { return o.WireName() == "content-type" }) {
+				w.text("header = \"content-type:\"\n") // a form's is not the object's
+			}
+		case p.Operation == s3op.PutObject, p.Operation == s3op.UploadPart:
 			w.text("upload-file = " + curlQuote(name) + "\n")
-		case s3op.GetObject, s3op.HeadObject:
+		case p.Operation == s3op.GetObject, p.Operation == s3op.HeadObject:
 			w.text("output = " + curlQuote(name) + "\n")
 		}
 	}
@@ -297,16 +315,30 @@ func curlQuote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`).Replace(s) + `"`
 }
 
+// maxFileName is what file systems take for a segment of a path, in bytes, less some
+// for ".part10000".
+const maxFileName = 255 - 15
+
 // fileName is a relative path for a key that stays in its folder: control characters,
 // empty, "." and ".." segments and spaces at either end are written as %XX, and so is
-// a % that would be read as one. Different keys have different names.
+// a % that would be read as one. A segment that is too long is cut, and ends in a hash
+// of the key. Different keys have different names.
 func fileName(key string) string {
 	var b strings.Builder
+	segmentAt := 0 // in key
+	written := 0   // in b, where the segment begins
 	escape := func(c byte) { fmt.Fprintf(&b, "%%%02X", c) }
 	isHex := func(i int) bool {
 		return i < len(key) && (key[i] >= '0' && key[i] <= '9' || key[i]|0x20 >= 'a' && key[i]|0x20 <= 'f')
 	}
-	segmentAt := 0
+	endSegment := func() {
+		if whole := b.String(); len(whole)-written > maxFileName {
+			sum := sha256.Sum256([]byte(key))
+			hash := "~" + hex.EncodeToString(sum[:8])
+			b.Reset()
+			b.WriteString(strings.ToValidUTF8(whole[:written+maxFileName-len(hash)], "") + hash)
+		}
+	}
 	for i := 0; i < len(key); i++ {
 		c := key[i]
 		switch {
@@ -314,8 +346,9 @@ func fileName(key string) string {
 			escape(c) // an empty segment, or a folder's name
 			segmentAt = i + 1
 		case c == '/':
+			endSegment()
 			b.WriteByte(c)
-			segmentAt = i + 1
+			segmentAt, written = i+1, b.Len()
 		case c == '.' && isDots(key[segmentAt:]), c < ' ', c == 0x7f,
 			c == ' ' && (i == 0 || i == len(key)-1),
 			c == '-' && key == "-",
@@ -325,6 +358,7 @@ func fileName(key string) string {
 			b.WriteByte(c)
 		}
 	}
+	endSegment()
 	return b.String()
 }
 

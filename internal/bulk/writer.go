@@ -29,6 +29,7 @@ type writer struct {
 	counting bool
 	counted  int
 	zip      *zip
+	apart    bool // each URL of a curl file needs options of its own
 }
 
 // zip is a compressor that knows what the URLs of a batch have in common.
