@@ -53,7 +53,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 }
 
 func (h *Handler) overHTTP(ctx context.Context, payload []byte, began time.Time) (answer []byte, failed *bulk.Error) {
-	defer h.end(ctx, "http", began, &failed)
+	var plan *bulk.Plan
+	defer func() { h.end(ctx, "http", began, plan, &failed, recover()) }()
 	event, err := decodeEvent(payload)
 	if err != nil {
 		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: fmt.Sprintf("the event is not valid JSON: %v", err)}
@@ -65,7 +66,7 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, began time.Time)
 	if err != nil {
 		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: "the body is not valid base64"}
 	}
-	plan, failed := h.plan(ctx, body, true)
+	plan, failed = h.plan(ctx, body, true)
 	if failed != nil {
 		return nil, failed
 	}
@@ -107,8 +108,9 @@ func responseHead(status int, mediaType, encoding string, headers ...string) str
 }
 
 func (h *Handler) direct(ctx context.Context, payload []byte, began time.Time) (answer []byte, failed *bulk.Error) {
-	defer h.end(ctx, "direct", began, &failed)
-	plan, failed := h.plan(ctx, payload, false)
+	var plan *bulk.Plan
+	defer func() { h.end(ctx, "direct", began, plan, &failed, recover()) }()
+	plan, failed = h.plan(ctx, payload, false)
 	if failed != nil {
 		return nil, failed
 	}
@@ -211,13 +213,18 @@ func answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Err
 	return append(answer, e.after...), nil
 }
 
-// end turns a panic into an answer and writes the record of the invocation.
-func (h *Handler) end(ctx context.Context, source string, began time.Time, failed **bulk.Error) {
-	if p := recover(); p != nil {
-		h.Log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+// end turns a panic into an answer and writes the record of the invocation, which says
+// what was asked for and how it ended, and holds neither a key nor a URL.
+func (h *Handler) end(ctx context.Context, source string, began time.Time, plan *bulk.Plan, failed **bulk.Error, panicked any) {
+	if panicked != nil {
+		h.Log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 		*failed = asError(errors.New("panic"))
 	}
 	attributes := []any{"source", source, "milliseconds", float64(time.Since(began).Microseconds()) / 1000}
+	if plan != nil {
+		attributes = append(attributes, "bucket", plan.Bucket, "operation", plan.Operation.String(),
+			"keys", plan.Keys(), "signed", plan.Signed(), "expiresAt", plan.ExpiresAt, "basis", string(plan.Basis))
+	}
 	level := slog.LevelInfo
 	if e := *failed; e != nil {
 		attributes = append(attributes, "code", string(e.Code), "detail", e.Detail)
