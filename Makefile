@@ -48,6 +48,14 @@ sam-local: ## The function in the SAM CLI's emulator, in Docker.
 lint-template: ## cfn-lint, checkov and parliament over the transformed template.
 	scripts/lint-template/run.sh
 
+.PHONY: localstack
+localstack: build ## Deploy to LocalStack (or LOCALSTACK=ministack) and use the URLs there.
+	scripts/localstack/run.sh
+
+.PHONY: clients
+clients: build ## Real clients use the URLs: curl, wget, aria2c, Python, Node, Chromium.
+	scripts/clients/run.sh
+
 .PHONY: boto3
 boto3: ## The pinned boto3 that the tests ask for a second opinion.
 	scripts/venv.sh internal/botooracle/requirements.txt .cache/boto3
