@@ -29,6 +29,18 @@ test: ## Vet, staticcheck and all tests with the race detector.
 	$(STATICCHECK) ./...
 	scripts/test
 
+.PHONY: bench test-bench
+bench: ## Every contestant's time for a URL, in one run.
+	@sh bench/install.sh
+	@go -C bench run .
+test-bench: ## The benchmark checks what it times.
+	go -C bench vet ./...
+	go -C bench test ./...
+
+.PHONY: verify
+verify: build ## Every operation and awkward key against five S3 servers.
+	go build -C verify -o ../bin/verify . && bin/verify
+
 .PHONY: fuzz
 FUZZ_SEED ?= $(shell date +%s)
 fuzz: ## A million inputs against the SDK, then each fuzz target for a minute.

@@ -4,8 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-if command -v python3 >/dev/null && [ ! -x .cache/boto3/bin/python ]; then
-	internal/botooracle/venv.sh || echo "bench: boto3 could not be installed" >&2
+if command -v python3 >/dev/null; then
+	scripts/venv.sh internal/botooracle/requirements.txt .cache/boto3 || echo "bench: boto3 could not be installed" >&2
 fi
 
 installed=.cache/bench-javascript
