@@ -39,7 +39,10 @@ test-bench: ## The benchmark checks what it times.
 
 .PHONY: verify
 verify: build ## Every operation and awkward key against five S3 servers.
-	go build -C verify -o ../bin/verify . && bin/verify
+	go vet -C verify ./...
+	go test -C verify .
+	go build -C verify -o ../bin/verify .
+	bin/verify
 
 .PHONY: fuzz
 FUZZ_SEED ?= $(shell date +%s)

@@ -38,7 +38,7 @@ type four struct {
 // wave is how many fours go through each stage before the next one begins. What a
 // stage writes in small pieces the next one reads in large ones, and a processor waits
 // for such pieces when they are young.
-const wave = 8
+const wave = 4
 
 const block = sha256x4.BlockSize
 
