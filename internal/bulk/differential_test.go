@@ -261,9 +261,6 @@ func FuzzAgainstSDK(f *testing.F) {
 	f.Fuzz(func(t *testing.T, number uint64, key, value string, unix, expires int64) {
 		r := rand.New(rand.NewPCG(8, number))
 		in := sdkoracle.Generate(r)
-		if _, spoilt := in.Options["no_such_option"]; spoilt {
-			t.Skip("refused in any case")
-		}
 		if key != "" && len(key) <= bulk.MaxKeyBytes && strings.ToValidUTF8(key, "") == key {
 			in.Key = key
 		}

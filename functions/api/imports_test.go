@@ -1,0 +1,34 @@
+package main_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// What may be linked where: the signer needs the standard library and a look at the
+// processor's features, and no function carries a test's parts.
+func TestImports(t *testing.T) {
+	deps := func(pattern string) []string {
+		out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", pattern).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Fields(string(out))
+	}
+	for _, path := range deps("bulkpresign/internal/sigv4") {
+		if !strings.HasPrefix(path, "bulkpresign/internal/sigv4") && path != "golang.org/x/sys/cpu" {
+			t.Errorf("internal/sigv4 reaches %s", path)
+		}
+	}
+	for _, path := range deps("bulkpresign/functions/...") {
+		for _, test := range []string{"sdkoracle", "botooracle", "sigv4verify", "s3server", "runtimeapi", "cmd/local", "awkward", "rawhttp"} {
+			if path == "bulkpresign/internal/"+test {
+				t.Errorf("a function reaches %s", path)
+			}
+		}
+		if strings.Contains(path, "gofakes3") {
+			t.Errorf("a function reaches %s", path)
+		}
+	}
+}
