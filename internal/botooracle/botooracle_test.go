@@ -1,14 +1,8 @@
 package botooracle_test
 
 import (
-	"crypto/md5"
-	"encoding/base64"
 	"errors"
-	"maps"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +23,7 @@ func TestAgainstSDK(t *testing.T) {
 	var inputs []sdkoracle.Input
 	var wants []sdkoracle.Output
 	for len(inputs) < 300 {
-		in := withoutDifferences(sdkoracle.Generate(r))
+		in := botooracle.WithoutDifferences(sdkoracle.Generate(r))
 		if out, err := sdkoracle.Presign(t.Context(), in); err == nil {
 			inputs, wants = append(inputs, in), append(wants, out)
 		}
@@ -53,8 +47,8 @@ func TestAgainstSDK(t *testing.T) {
 		if err := sigv4verify.Verify(signed, in.SecretAccessKey, in.Region, "s3"); err != nil {
 			t.Errorf("case %d (%s): boto3's URL: %v", i, in.Operation, err)
 		}
-		w, g := meaningOf(t, want.URL, want.SignedHeader), meaningOf(t, got.URL, got.Header)
-		if names := differing(w, g); names != nil {
+		w, g := botooracle.Meaning(t, want.URL, want.SignedHeader), botooracle.Meaning(t, got.URL, got.Header)
+		if names := botooracle.Differing(w, g); names != nil {
 			// The names alone: values hold tokens.
 			t.Errorf("case %d (%s): SDK and boto3 differ in %q", i, in.Operation, names)
 			continue
@@ -66,7 +60,7 @@ func TestAgainstSDK(t *testing.T) {
 	}
 }
 
-// TestDifferences has a row for each thing that [withoutDifferences] keeps out of the
+// TestDifferences has a row for each thing that [botooracle.WithoutDifferences] keeps out of the
 // comparison, so that none is kept out for longer than it is true.
 func TestDifferences(t *testing.T) {
 	botooracle.Require(t)
@@ -116,7 +110,7 @@ func TestDifferences(t *testing.T) {
 			if err != nil || got.Err != nil {
 				t.Fatal("refused by the SDK or by boto3")
 			}
-			differ := differing(meaningOf(t, want.URL, want.SignedHeader), meaningOf(t, got.URL, got.Header))
+			differ := botooracle.Differing(botooracle.Meaning(t, want.URL, want.SignedHeader), botooracle.Meaning(t, got.URL, got.Header))
 			if diff := cmp.Diff(row.want, differ); diff != "" {
 				t.Errorf("differing members (-want +got):\n%s", diff)
 			}
@@ -151,86 +145,4 @@ func TestClock(t *testing.T) {
 			t.Errorf("input %d was not signed at %s", i, want)
 		}
 	}
-}
-
-// meaningOf says what a presigned request asks for, apart from how it is written:
-// "scheme", "host", "path" and the names of parameters and headers to their values. A hoisted
-// header and one that is sent mean the same. Left out: the signature, the list of what
-// is signed, and x-id, which S3 ignores.
-func meaningOf(t *testing.T, rawURL string, header http.Header) map[string]string {
-	t.Helper()
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		t.Fatal("the URL does not parse")
-	}
-	m := map[string]string{"scheme": u.Scheme, "host": strings.ToLower(u.Host), "path": u.Path}
-	for name, values := range u.Query() {
-		if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-amz-") {
-			name = lower
-		}
-		m[name] = strings.Join(values, "|")
-	}
-	for name, values := range header {
-		name = strings.ToLower(name)
-		if _, twice := m[name]; twice && name != "host" {
-			t.Errorf("%s is in the query and in a header", name)
-		}
-		if name != "host" {
-			m[name] = strings.Join(strings.Fields(strings.Join(values, "|")), " ")
-		}
-	}
-	for _, name := range []string{"x-amz-signature", "x-amz-signedheaders", "x-id"} {
-		maps.DeleteFunc(m, func(n, _ string) bool { return n == name })
-	}
-	return m
-}
-
-// differing lists the names under which two meanings differ, sorted.
-func differing(a, b map[string]string) []string {
-	var names []string
-	for name := range a {
-		if v, ok := b[name]; !ok || v != a[name] {
-			names = append(names, name)
-		}
-	}
-	for name := range b {
-		if _, ok := a[name]; !ok {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// withoutDifferences changes a request so that it has none of the things in which boto3 is
-// known to differ; see TestDifferences.
-func withoutDifferences(in sdkoracle.Input) sdkoracle.Input {
-	if scheme, rest, ok := strings.Cut(in.EndpointURL, "://"); ok {
-		in.EndpointURL = scheme + "://" + strings.ReplaceAll(rest, "//", "/")
-	}
-	in.Bucket = strings.TrimSuffix(in.Bucket, ".0.x")
-	for name, value := range in.Options {
-		switch v := value.(type) {
-		case string:
-			in.Options[name] = strings.ReplaceAll(v, "\t", " ")
-		case map[string]string:
-			for k := range v {
-				v[k] = strings.ReplaceAll(v[k], "\t", " ")
-			}
-		}
-	}
-	if in.Options["content_length"] == int64(0) {
-		in.Options["content_length"] = int64(1)
-	}
-	if key, ok := in.Options["sse_customer_key"].(string); ok && in.Options["sse_customer_key_md5"] == nil {
-		sum := md5.Sum([]byte(key))
-		in.Options["sse_customer_key_md5"] = base64.StdEncoding.EncodeToString(sum[:])
-	}
-	if at, ok := in.Options["object_lock_retain_until_date"].(string); ok {
-		when, err := time.Parse(time.RFC3339, at)
-		if err == nil {
-			in.Options["object_lock_retain_until_date"] = when.Format(time.RFC3339)
-		}
-	}
-	return in
 }

@@ -18,12 +18,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkpresign/internal/botooracle"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
 	"bulkpresign/internal/s3url"
 	"bulkpresign/internal/sdkoracle"
 	"bulkpresign/internal/sigv4"
+	"bulkpresign/internal/sigv4verify"
 )
 
 // The Makefile's fuzz target raises the number and changes the seed.
@@ -250,6 +252,61 @@ func TestAgainstSDK(t *testing.T) {
 		t.Errorf("only %d of %d inputs were signed", total, *cases)
 	}
 	t.Logf("seed %d: %d inputs, %d URLs byte for byte the SDK's, the rest refused by both or as documented", *seed, *cases, total)
+}
+
+// boto3's URLs for the same inputs mean the same: method, host, path, credential, times
+// and every option, and its signature is right as ours is.
+func TestAgainstBoto3(t *testing.T) {
+	botooracle.Require(t)
+	r := rand.New(rand.NewPCG(*seed, 3))
+	var inputs []sdkoracle.Input
+	var ours []answer
+	for len(inputs) < 300 {
+		in := botooracle.WithoutDifferences(sdkoracle.Generate(r))
+		in.UseARNRegion = true
+		p, err := plan(serviceFor(in), requestFor(in, r))
+		if err != nil {
+			continue
+		}
+		if a := finish(t, p); a.URLs[in.Key] != "" {
+			inputs, ours = append(inputs, in), append(ours, a)
+		}
+	}
+	theirs, err := botooracle.Presign(t.Context(), inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	agreed := 0
+	for i, in := range inputs {
+		if theirs[i].Err != nil {
+			continue // endpoints that boto3 does not know: package botooracle has them in a test
+		}
+		op, _ := s3op.ParseOperation(in.Operation)
+		sent := http.Header{}
+		headers := ours[i].Headers
+		if own, ok := ours[i].ItemHeaders[in.Key]; ok {
+			headers = own
+		}
+		for name, value := range headers {
+			sent.Set(name, value)
+		}
+		url := ours[i].URLs[in.Key]
+		for name, signed := range map[string]sigv4verify.Request{
+			"ours":    {Method: op.Method(), URL: url, Header: sent},
+			"boto3's": {Method: op.Method(), URL: theirs[i].URL, Header: theirs[i].Header},
+		} {
+			if err := sigv4verify.Verify(signed, in.SecretAccessKey, in.Region, "s3"); err != nil {
+				t.Errorf("case %d (%s): %s: %v", i, in.Operation, name, err)
+			}
+		}
+		if names := botooracle.Differing(botooracle.Meaning(t, url, sent), botooracle.Meaning(t, theirs[i].URL, theirs[i].Header)); names != nil {
+			t.Errorf("case %d (%s): ours and boto3's differ in %q", i, in.Operation, names)
+		}
+		agreed++
+	}
+	if agreed < len(inputs)*9/10 {
+		t.Errorf("boto3 signs %d of %d inputs only", agreed, len(inputs))
+	}
 }
 
 // FuzzAgainstSDK lets the fuzzer choose key, option values and clock.
