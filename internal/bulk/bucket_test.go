@@ -1,0 +1,25 @@
+package bulk_test
+
+import (
+	"errors"
+	"testing"
+
+	"bulkpresign/internal/bulk"
+)
+
+// Buckets that SigV4 does not reach are refused in so many words, before anything is signed.
+func TestUnsupportedBuckets(t *testing.T) {
+	for _, bucket := range []string{
+		"photos--use1-az4--x-s3",
+		"arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap",
+		"arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01234567890123456/accesspoint/ap",
+	} {
+		in := lambdaInput()
+		in.Bucket = bucket
+		_, err := plan(serviceFor(in), []byte(`{"keys":["a"]}`))
+		var e *bulk.Error
+		if !errors.As(err, &e) || e.Code != bulk.InvalidOption {
+			t.Errorf("%s: got %v, want InvalidOption", bucket, err)
+		}
+	}
+}
