@@ -213,9 +213,12 @@ func (w *writer) failure(f failure) {
 	w.end()
 }
 
-// Sign computes the signatures of the keys that share the batch's options. The
+// Sign computes the signatures of the keys that share the batch's options, once. The
 // others' are computed where they are written.
 func (p *Plan) Sign() {
+	if p.signatures != nil {
+		return
+	}
 	p.signatures = make([]sigv4.Signature, len(p.ends))
 	p.presigner.SignAll(p.signatures, p.paths, p.ends)
 }
