@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"bulkpresign/internal/sigv4"
@@ -25,7 +26,8 @@ const (
 var sessionToken = random("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", tokenLength, 1)
 
 // workloadKeys makes distinct keys. There are many, since botocore's cache of endpoints
-// has 100 entries and the key is part of what it looks up.
+// has 100 entries and the key is part of what it looks up. They lie one after the other in
+// memory, as they do in a request.
 func workloadKeys() []string {
 	keys := make([]string, numKeys)
 	lengths := rand.New(rand.NewPCG(2, 2))
@@ -38,6 +40,10 @@ func workloadKeys() []string {
 		length := 40 + lengths.IntN(41)
 		const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 		keys[i] = begin + random(letters, max(0, length-len(begin)-len(end)), uint64(i)) + end
+	}
+	text := strings.Join(keys, "")
+	for i, key := range keys {
+		keys[i], text = text[:len(key)], text[len(key):]
 	}
 	return keys
 }
