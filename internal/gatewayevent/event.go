@@ -18,6 +18,7 @@ import (
 //     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 type httpEvent struct {
 	method         string
+	isREST         bool // a REST API's, which has its own form
 	body           string
 	isBase64       bool
 	accept         []string
@@ -83,6 +84,7 @@ func decodeEvent(text []byte) (*httpEvent, error) {
 			e.isBase64 = b
 			return err
 		case name == "httpMethod":
+			e.isREST = true
 			return read(&e.method)
 		case name == "requestContext" && k == strictjson.Object:
 			return r.Members(func(name string) error {

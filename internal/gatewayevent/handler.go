@@ -74,7 +74,7 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, began time.Time)
 	plain := envelope{responseHead(http.StatusOK, format.MediaType(), ""), responseEnd}
 	if !event.acceptsGzip() {
 		answer, failed = answerPlain(plan, format, bulk.Quoted, plain, `send "Accept-Encoding: gzip"`)
-	} else if size, _ := plan.First(plan.Within(maxURLs)).Size(format, bulk.Quoted, 0); size < minZipped {
+	} else if size, _ := plan.First(plan.Within(maxURLs)).Size(format, bulk.Quoted, 0); size < event.zippedFrom() {
 		answer, failed = answerPlain(plan, format, bulk.Quoted, plain, "")
 	} else {
 		answer, failed = answerZipped(plan, format, envelope{responseHead(http.StatusOK, format.MediaType(), "gzip"), responseEnd})
@@ -85,9 +85,16 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, began time.Time)
 	return answer, failed
 }
 
-// minZipped is the size from which an answer is compressed for a client that accepts
-// it, in bytes: a shorter one fits into a few packets either way.
-const minZipped = 4 << 10
+// zippedFrom is the size from which an answer is compressed for a client that accepts
+// it, in bytes. A short one fits into a few packets either way. A REST API hands base64
+// on as it is unless its binary media types say otherwise, so there only what would not
+// fit at all is compressed.
+func (e *httpEvent) zippedFrom() int {
+	if e.isREST {
+		return MaxResponse - 1024
+	}
+	return 4 << 10
+}
 
 // responseEnd closes what responseHead opens.
 const responseEnd = `"}`

@@ -292,3 +292,32 @@ func TestIsHTTP(t *testing.T) {
 		}
 	}
 }
+
+// A REST API passes base64 on as text unless it is told otherwise, so what fits goes plain.
+func TestCompressedWhereItArrives(t *testing.T) {
+	keys := make([]string, 100)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%q", fmt.Sprint("photo-", i))
+	}
+	body, err := json.Marshal(`{"keys":[` + strings.Join(keys, ",") + `]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for event, zipped := range map[string]bool{
+		`{"version":"2.0","headers":{"accept-encoding":"gzip"},"requestContext":{"http":{"method":"POST"}},"body":%s}`: true,
+		`{"httpMethod":"POST","headers":{"Accept-Encoding":"gzip"},"requestContext":{"stage":"prod"},"body":%s}`:       false,
+	} {
+		answer, err := handler(io.Discard).Invoke(t.Context(), fmt.Appendf(nil, event, body))
+		var response struct {
+			StatusCode      int               `json:"statusCode"`
+			Headers         map[string]string `json:"headers"`
+			IsBase64Encoded bool              `json:"isBase64Encoded"`
+		}
+		if err != nil || json.Unmarshal(answer, &response) != nil || response.StatusCode != 200 {
+			t.Fatalf("no answer: %v", err)
+		}
+		if response.IsBase64Encoded != zipped || (response.Headers["content-encoding"] == "gzip") != zipped {
+			t.Errorf("%.20s...: compressed %v, want %v", event, response.IsBase64Encoded, zipped)
+		}
+	}
+}
