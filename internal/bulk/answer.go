@@ -37,25 +37,25 @@ func of(list ...section) (s sections) {
 
 func (s sections) has(x section) bool { return s&(1<<x) != 0 }
 
-// sectionsOf tells where the answer speaks of an entry.
-func (p *Plan) sectionsOf(e entry) sections {
-	switch e.kind {
+// sectionsOf tells where the answer speaks of an entry with these effective options.
+func (p *Plan) sectionsOf(k kind, options []s3op.Option) sections {
+	switch k {
 	case failed:
 		return of(inErrors)
 	case batched:
 		return of(inURLs)
 	}
 	in := of(inURLs)
-	options := p.settled(e)
 	if s3op.CountParts(options) > 0 {
 		in = of(inPartURLs)
 	}
-	if !slices.Equal(headers(options), headers(p.options)) {
+	if !slices.Equal(headers(options), p.headers) {
 		in |= of(inItemHeaders)
 	}
 	return in
 }
 
+// headers are those of settled options that a client must send.
 func headers(settled []s3op.Option) []s3op.Option {
 	return slices.DeleteFunc(slices.Clone(settled), func(o s3op.Option) bool { return !o.ID.IsHeader() })
 }
@@ -157,7 +157,7 @@ func (p *Plan) writeHead(w *writer, f Format) {
 
 // writeHeaders writes what a client must send with every URL.
 func (p *Plan) writeHeaders(w *writer) {
-	if len(headers(p.options)) == 0 {
+	if len(p.headers) == 0 {
 		return
 	}
 	w.name("headers")

@@ -63,6 +63,7 @@ type Plan struct {
 
 	request *Request
 	options []s3op.Option // of the whole batch, settled
+	headers []s3op.Option // those of them that are headers
 	parts   []string      // the batch's part numbers
 	lacking error         // what keys without own options still miss
 	merged  []s3op.Option // scratch of settle
@@ -157,7 +158,7 @@ func (s *Service) Plan(ctx context.Context, r *Request) (*Plan, error) {
 		p.in |= e.in
 		p.urls += p.urlsOf(e)
 	}
-	p.withHeaders = len(headers(p.options)) > 0 || p.in.has(inItemHeaders)
+	p.withHeaders = len(p.headers) > 0 || p.in.has(inItemHeaders)
 	return p, nil
 }
 
@@ -197,6 +198,7 @@ func (p *Plan) judgeOptions() error {
 		return failf(InvalidOption, "%v", err)
 	}
 	p.options = settled
+	p.headers = headers(settled)
 	p.parts = s3op.PartNumbers(settled)
 	p.lacking = p.Operation.Complete(settled)
 	return nil
@@ -250,14 +252,14 @@ func (p *Plan) judgeKeys(allowed *policy.Policy) {
 	for i := range r.Items {
 		item := &r.Items[i]
 		e := entry{item: int32(i)}
-		code, message := p.judge(allowed, item)
+		options, code, message := p.judge(allowed, item)
 		switch {
 		case code != "":
 			e.kind = failed
-		case p.parts != nil || !slices.Equal(p.settled(e), p.options):
+		case p.parts != nil || !slices.Equal(options, p.options):
 			e.kind = special
 		}
-		e.in = p.sectionsOf(e)
+		e.in = p.sectionsOf(e.kind, options)
 		at, isNew := known.add(item.Key, int32(len(p.entries)), p)
 		if !isNew {
 			p.again(at, e, code, message)
@@ -306,36 +308,37 @@ func (p *Plan) again(at int32, e entry, code Code, message string) {
 	}
 }
 
-// judge finds what is wrong with an item, in the contract's order.
-func (p *Plan) judge(allowed *policy.Policy, item *Item) (Code, string) {
+// judge finds an item's effective options, valid until the next call, or what is wrong
+// with it, in the contract's order.
+func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option, code Code, message string) {
 	key := item.Key
 	switch {
 	case key == "":
-		return EmptyKey, "the key is empty"
+		return nil, EmptyKey, "the key is empty"
 	case len(key) > MaxKeyBytes:
-		return KeyTooLong, fmt.Sprintf("the key has %d bytes of UTF-8 and S3 takes at most %d", len(key), MaxKeyBytes)
+		return nil, KeyTooLong, fmt.Sprintf("the key has %d bytes of UTF-8 and S3 takes at most %d", len(key), MaxKeyBytes)
 	case !allowed.AllowsKey(key):
-		return KeyNotAllowed, fmt.Sprintf("the key does not begin with %q", allowed.KeyPrefix)
+		return nil, KeyNotAllowed, fmt.Sprintf("the key does not begin with %q", allowed.KeyPrefix)
 	case !p.request.AllowDotSegments && hasDotSegment(key):
-		return UnsafeKey, `the key has a "." or ".." path segment, which browsers and curl rewrite, so that its URL cannot work there; "allow_dot_segments": true signs it all the same`
+		return nil, UnsafeKey, `the key has a "." or ".." path segment, which browsers and curl rewrite, so that its URL cannot work there; "allow_dot_segments": true signs it all the same`
 	}
 	if item.begin == item.end {
 		if p.lacking != nil {
-			return InvalidOption, p.lacking.Error()
+			return nil, InvalidOption, p.lacking.Error()
 		}
-		return "", ""
+		return p.options, "", ""
 	}
 	if err := p.Operation.Check(p.request.OwnOptions(*item)); err != nil {
-		return InvalidOption, err.Error()
+		return nil, InvalidOption, err.Error()
 	}
-	settled, err := p.settle(item)
+	options, err := p.settle(item)
 	if err == nil {
-		err = p.Operation.Complete(settled)
+		err = p.Operation.Complete(options)
 	}
 	if err != nil {
-		return InvalidOption, err.Error()
+		return nil, InvalidOption, err.Error()
 	}
-	return "", ""
+	return options, "", ""
 }
 
 // settled gives the effective options of an entry that did not fail. They are valid

@@ -10,9 +10,8 @@ import (
 // under one key, stopped where the canonical request's hash would come. What is
 // left for each URL is three compressions instead of six.
 //
-// The states are kept in crypto/sha256's own serialised form: reading one back
-// takes 6 ns, where hmac.Reset with the prefix hashed again takes 240 (measured:
-// the README's benchmark has the whole).
+// The states are kept in crypto/sha256's own serialised form. Reading one back is a
+// copy; hmac.Reset would have the prefix hashed again for each URL.
 type keyedHash struct {
 	inner []byte // state after ipad and the constant lines of the string to sign
 	outer []byte // state after opad
