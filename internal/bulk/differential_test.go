@@ -105,7 +105,7 @@ func plan(s *bulk.Service, request []byte) (*bulk.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Plan(context.Background(), r)
+	return s.Plan(context.Background(), policy.Caller{}, r)
 }
 
 // finish signs and reads the answer back, and checks that its size was foretold.

@@ -108,8 +108,8 @@ type failure struct {
 	message string
 }
 
-// Plan judges a request. An error is an *Error.
-func (s *Service) Plan(ctx context.Context, r *Request) (*Plan, error) {
+// Plan judges a request of a caller. An error is an *Error.
+func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*Plan, error) {
 	p := &Plan{request: r, Bucket: r.Bucket, Operation: r.Operation}
 	if err := s.allow(p); err != nil {
 		return nil, err

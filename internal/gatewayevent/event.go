@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/policy"
 	"bulkpresign/internal/strictjson"
 )
 
@@ -23,6 +24,7 @@ type httpEvent struct {
 	isBase64       bool
 	accept         []string
 	acceptEncoding []string
+	caller         policy.Caller
 }
 
 // isHTTP tells an HTTP event from a request that was invoked directly: the one has a
@@ -66,15 +68,7 @@ func isHTTP(text []byte) bool {
 func decodeEvent(text []byte) (*httpEvent, error) {
 	e := &httpEvent{}
 	r := strictjson.NewReader(text)
-	// read reads a string, and nothing of a value of another type.
-	read := func(dst *string) error {
-		if r.Peek() != strictjson.String {
-			return r.Skip()
-		}
-		s, err := r.String()
-		*dst = s
-		return err
-	}
+	read := func(dst *string) error { return readString(r, dst) }
 	err := r.Members(func(name string) error {
 		switch k := r.Peek(); {
 		case name == "body":
@@ -88,15 +82,15 @@ func decodeEvent(text []byte) (*httpEvent, error) {
 			return read(&e.method)
 		case name == "requestContext" && k == strictjson.Object:
 			return r.Members(func(name string) error {
-				if name != "http" || r.Peek() != strictjson.Object {
-					return r.Skip()
+				switch k := r.Peek(); {
+				case name == "http" && k == strictjson.Object:
+					return readStrings(r, map[string]*string{"method": &e.method})
+				case name == "authorizer" && k == strictjson.Object:
+					return readAuthorizer(r, &e.caller)
+				case name == "identity" && k == strictjson.Object:
+					return readIdentity(r, &e.caller)
 				}
-				return r.Members(func(name string) error {
-					if name != "method" {
-						return r.Skip()
-					}
-					return read(&e.method)
-				})
+				return r.Skip()
 			})
 		case name == "headers" && k == strictjson.Object:
 			return r.Members(func(name string) error {
@@ -117,6 +111,104 @@ func decodeEvent(text []byte) (*httpEvent, error) {
 		err = r.Finish()
 	}
 	return e, err
+}
+
+// readString reads a string, and nothing of a value of another type.
+func readString(r *strictjson.Reader, dst *string) error {
+	if r.Peek() != strictjson.String {
+		return r.Skip()
+	}
+	s, err := r.String()
+	*dst = s
+	return err
+}
+
+// readStrings reads some members of an object, if they are strings.
+func readStrings(r *strictjson.Reader, members map[string]*string) error {
+	return r.Members(func(name string) error {
+		if dst := members[name]; dst != nil {
+			return readString(r, dst)
+		}
+		return r.Skip()
+	})
+}
+
+// readAuthorizer reads whom an HTTP API or a Function URL let through, or a REST API
+// with a user pool's token. What a Lambda authorizer says is not AWS's word, so its
+// callers stay anonymous.
+//
+//   - https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+//   - https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
+//   - https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
+//   - https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html
+func readAuthorizer(r *strictjson.Reader, c *policy.Caller) error {
+	claims := func() error {
+		c.Kind, c.Claims = policy.JWT, make(map[string]string)
+		return r.Members(func(name string) error {
+			if r.Peek() != strictjson.String {
+				return r.Skip()
+			}
+			v, err := r.String()
+			c.Claims[name] = v
+			return err
+		})
+	}
+	return r.Members(func(name string) error {
+		switch k := r.Peek(); {
+		case name == "iam" && k == strictjson.Object:
+			return r.Members(func(name string) error {
+				switch {
+				case name == "userArn":
+					return readPrincipal(r, c)
+				case name == "accountId":
+					return readString(r, &c.Account)
+				case name == "userId":
+					return readString(r, &c.UserID)
+				case name == "cognitoIdentity" && r.Peek() == strictjson.Object:
+					return readStrings(r, map[string]*string{"identityId": &c.CognitoID})
+				}
+				return r.Skip()
+			})
+		case name == "jwt" && k == strictjson.Object:
+			return r.Members(func(name string) error {
+				if name != "claims" || r.Peek() != strictjson.Object {
+					return r.Skip()
+				}
+				return claims()
+			})
+		case name == "claims" && k == strictjson.Object:
+			return claims()
+		}
+		return r.Skip()
+	})
+}
+
+// readIdentity reads whom a REST API with IAM authorization let through.
+//
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
+func readIdentity(r *strictjson.Reader, c *policy.Caller) error {
+	return r.Members(func(name string) error {
+		switch name {
+		case "userArn":
+			return readPrincipal(r, c)
+		case "accountId":
+			return readString(r, &c.Account)
+		case "user":
+			return readString(r, &c.UserID)
+		case "cognitoIdentityId":
+			return readString(r, &c.CognitoID)
+		}
+		return r.Skip()
+	})
+}
+
+// readPrincipal reads the ARN that makes a caller IAM's.
+func readPrincipal(r *strictjson.Reader, c *policy.Caller) error {
+	err := readString(r, &c.ARN)
+	if c.ARN != "" {
+		c.Kind = policy.IAM
+	}
+	return err
 }
 
 // request is the body's bytes.

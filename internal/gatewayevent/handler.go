@@ -18,6 +18,7 @@ import (
 
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/delivery"
+	"bulkpresign/internal/policy"
 )
 
 // MaxResponse is the most that a synchronous invocation may answer, in bytes. One
@@ -66,7 +67,7 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, began time.Time)
 	if err != nil {
 		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: "the body is not valid base64"}
 	}
-	plan, failed = h.plan(ctx, body, true)
+	plan, failed = h.plan(ctx, event.caller, body, true)
 	if failed != nil {
 		return nil, failed
 	}
@@ -117,7 +118,7 @@ func responseHead(status int, mediaType, encoding string, headers ...string) str
 func (h *Handler) direct(ctx context.Context, payload []byte, began time.Time) (answer []byte, failed *bulk.Error) {
 	var plan *bulk.Plan
 	defer func() { h.end(ctx, "direct", began, plan, &failed, recover()) }()
-	plan, failed = h.plan(ctx, payload, false)
+	plan, failed = h.plan(ctx, policy.Caller{Kind: policy.Direct}, payload, false)
 	if failed != nil {
 		return nil, failed
 	}
@@ -160,14 +161,14 @@ func (h *Handler) deliver(ctx context.Context, plan *bulk.Plan, f bulk.Format, q
 	return append(answer, e.after...), nil
 }
 
-func (h *Handler) plan(ctx context.Context, body []byte, isHTTP bool) (*bulk.Plan, *bulk.Error) {
+func (h *Handler) plan(ctx context.Context, caller policy.Caller, body []byte, isHTTP bool) (*bulk.Plan, *bulk.Error) {
 	request, err := bulk.Decode(body, h.Service.Policy.MaxKeys)
 	if err == nil && isHTTP && request.Encoding != "" {
 		err = &bulk.Error{Code: bulk.InvalidRequest, Detail: `field "encoding" is for direct invokes: over HTTP send the header Accept-Encoding`}
 	}
 	var plan *bulk.Plan
 	if err == nil {
-		plan, err = h.Service.Plan(ctx, request)
+		plan, err = h.Service.Plan(ctx, caller, request)
 	}
 	if err != nil {
 		return nil, asError(err)
