@@ -119,11 +119,41 @@ func NewWriter(dst []byte) *Writer {
 // Reset begins another member at the end of dst. Runs must be learned anew.
 func (w *Writer) Reset(dst []byte) {
 	// No name, no time; the operating system is "unknown".
-	w.bits = bitWriter{out: append(dst, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255)}
-	w.pos, w.crc = 0, 0
+	w.Resume(append(dst, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255), State{})
+}
+
+// State is all that must be known of a member to write on where Sync left off, by
+// another Writer perhaps.
+type State struct {
+	CRC  uint32 `json:"crc"`  // of the text
+	Size int    `json:"size"` // of the text, in bytes
+}
+
+// State is that of a member whose last call was Sync.
+func (w *Writer) State() State { return State{w.crc, w.pos} }
+
+// Resume goes on with a member of which everything up to a Sync was written elsewhere:
+// the rest is appended to dst. Runs must be learned anew.
+func (w *Writer) Resume(dst []byte, s State) {
+	w.bits = bitWriter{out: dst}
+	w.pos, w.crc = s.Size, s.CRC
 	w.runs = w.runs[:0]
 	w.clear()
 }
+
+// Sync ends a piece of the member at a whole byte, by an empty stored block (RFC 1951,
+// section 3.2.4), and returns the slice with it. What follows is appended to next.
+func (w *Writer) Sync(next []byte) []byte {
+	w.flush(false)
+	w.bits.put(0, 3)
+	w.bits.align()
+	out := append(w.bits.out, 0, 0, 0xff, 0xff)
+	w.bits.out = next
+	return out
+}
+
+// Len is the length of the slice so far, less the block that is being collected.
+func (w *Writer) Len() int { return len(w.bits.out) }
 
 func (w *Writer) clear() {
 	w.block++

@@ -371,3 +371,36 @@ func FuzzWriter(f *testing.F) {
 		check(t, x.w.Close(), x.plain)
 	})
 }
+
+// A member is written in pieces, and some of them by another Writer that knows only the
+// state: it is still one member.
+func TestSyncAndResume(t *testing.T) {
+	a := newAnswer(1, shapes[0].key)
+	for _, handOn := range []bool{false, true} {
+		w := deflate.NewWriter(nil)
+		var member, text []byte
+		query := w.Learn(a.query)
+		for i := range 20 {
+			for range 50 {
+				w.Run(query)
+				w.Similar([]byte("2026/photo-"))
+				w.Hex(noise(32))
+				text = hex.AppendEncode(append(append(text, a.query...), "2026/photo-"...), noise(32))
+			}
+			if i%3 == 0 {
+				continue
+			}
+			member = append(member, w.Sync(nil)...)
+			if got := w.State().Size; got != len(text) {
+				t.Fatalf("the state knows of %d bytes, want %d", got, len(text))
+			}
+			if handOn {
+				state := w.State()
+				w = deflate.NewWriter(nil)
+				w.Resume(nil, state)
+				query = w.Learn(a.query)
+			}
+		}
+		check(t, append(member, w.Close()...), text)
+	}
+}
