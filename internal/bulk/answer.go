@@ -269,7 +269,7 @@ func (p *Plan) AppendResults(dst []byte, q Quoting, f Format, at s3url.Location,
 	p.writeHead(w, JSON)
 	w.name("results")
 	w.begin()
-	w.member("url", p.presignGet(at, key))
+	w.member("url", p.PresignGet(at, key))
 	w.member("format", f.String())
 	w.name("count")
 	w.dst = strconv.AppendInt(w.dst, int64(p.Signed()), 10)
@@ -280,12 +280,12 @@ func (p *Plan) AppendResults(dst []byte, q Quoting, f Format, at s3url.Location,
 	return w.dst
 }
 
-// presignGet signs a download with the batch's credentials, clock and lifetime.
-func (p *Plan) presignGet(at s3url.Location, key string) string {
+// PresignGet signs a download with the batch's credentials, clock and lifetime.
+func (p *Plan) PresignGet(at s3url.Location, key string) string {
 	r := sigv4.Request{Origin: at.Origin, Host: at.Host, PathPrefix: at.PathPrefix, ExpiresIn: int(p.ExpiresIn)}
 	s3op.GetObject.Fill(&r, nil, "")
 	scope := sigv4.Scope{Time: p.SignedAt, Region: at.Region, Service: at.Service}
-	presigner := sigv4.NewSigner(p.credentials, scope).Presigner(&r)
+	presigner := sigv4.NewSigner(p.credentials.Credentials, scope).Presigner(&r)
 	path := sigv4.AppendEscapedPath(nil, key)
 	signature := presigner.Sign(path)
 	return string(presigner.AppendURL(nil, path, &signature))

@@ -211,7 +211,7 @@ func (p *Plan) writeLine(w *writer, i int, f Format, number string) {
 		w.quote()
 		w.url(p, e, number)
 		w.quote()
-		if p.withHeaders {
+		if p.withHeaders || p.streamed && e.in.has(inItemHeaders) {
 			w.name("headers")
 			w.headers(p.settled(e))
 		}

@@ -69,7 +69,8 @@ type Plan struct {
 	merged  []s3op.Option // scratch of settle
 	path    []byte        // scratch of own
 
-	credentials sigv4.Credentials
+	location    s3url.Location
+	credentials Credentials
 	signer      *sigv4.Signer
 	scratch     sigv4.Request
 	presigner   *sigv4.Presigner // for the batch's options
@@ -83,6 +84,7 @@ type Plan struct {
 
 	in          sections // that have a member for any key
 	withHeaders bool     // clients must send headers with some URL
+	streamed    bool     // the entries are one chunk of many, of which nothing is known yet
 	urls        int      // in the answer
 }
 
@@ -110,49 +112,10 @@ type failure struct {
 
 // Plan judges a request of a caller. An error is an *Error.
 func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*Plan, error) {
-	p := &Plan{request: r, Bucket: r.Bucket, Operation: r.Operation}
-	if err := s.allow(p); err != nil {
-		return nil, err
-	}
-	if err := p.judgeOptions(); err != nil {
-		return nil, err
-	}
-	location, err := s.Locate(p.Bucket)
+	p, err := s.prepare(ctx, caller, r)
 	if err != nil {
-		var unsupported *s3url.UnsupportedError
-		if errors.As(err, &unsupported) {
-			return nil, failf(InvalidOption, "the bucket cannot be signed for: %v", unsupported)
-		}
 		return nil, err
 	}
-	credentials, err := s.Credentials.Credentials(ctx)
-	if err != nil {
-		return nil, &Error{
-			Code:   CredentialsUnavailable,
-			Detail: "the service has no valid credentials at the moment: try again, and see the function's log if it lasts",
-			Cause:  err,
-		}
-	}
-	// One reading of the clock for the whole batch, so that midnight cannot split it.
-	p.SignedAt = s.Now().UTC().Truncate(time.Second)
-	if err := p.decideExpiry(s.Policy, credentials); err != nil {
-		return nil, err
-	}
-
-	p.credentials = credentials.Credentials
-	p.signer = sigv4.NewSigner(credentials.Credentials, sigv4.Scope{
-		Time:    p.SignedAt,
-		Region:  location.Region,
-		Service: location.Service,
-	})
-	p.scratch = sigv4.Request{
-		Origin:     location.Origin,
-		Host:       location.Host,
-		PathPrefix: location.PathPrefix,
-		ExpiresIn:  int(p.ExpiresIn),
-	}
-	p.Operation.Fill(&p.scratch, p.options, "")
-	p.presigner = p.signer.Presigner(&p.scratch)
 	p.judgeKeys(&s.Policy)
 	for _, e := range p.entries {
 		p.in |= e.in
@@ -160,6 +123,70 @@ func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*
 	}
 	p.withHeaders = len(p.headers) > 0 || p.in.has(inItemHeaders)
 	return p, nil
+}
+
+// prepare judges all of a request but its keys.
+func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request) (*Plan, error) {
+	p := &Plan{request: r, Bucket: r.Bucket, Operation: r.Operation}
+	if err := s.allow(p); err != nil {
+		return nil, err
+	}
+	if err := p.judgeOptions(); err != nil {
+		return nil, err
+	}
+	var err error
+	if p.location, err = s.Locate(p.Bucket); err != nil {
+		var unsupported *s3url.UnsupportedError
+		if errors.As(err, &unsupported) {
+			return nil, failf(InvalidOption, "the bucket cannot be signed for: %v", unsupported)
+		}
+		return nil, err
+	}
+	credentials, err := s.credentials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.signWith(credentials, s); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// credentials takes a snapshot. The error is an *Error.
+func (s *Service) credentials(ctx context.Context) (Credentials, error) {
+	c, err := s.Credentials.Credentials(ctx)
+	if err != nil {
+		return c, &Error{
+			Code:   CredentialsUnavailable,
+			Detail: "the service has no valid credentials at the moment: try again, and see the function's log if it lasts",
+			Cause:  err,
+		}
+	}
+	return c, nil
+}
+
+// signWith makes ready to sign with these credentials, from now on.
+func (p *Plan) signWith(credentials Credentials, s *Service) error {
+	// One reading of the clock for the whole batch, so that midnight cannot split it.
+	p.SignedAt = s.Now().UTC().Truncate(time.Second)
+	if err := p.decideExpiry(s.Policy, credentials); err != nil {
+		return err
+	}
+	p.credentials = credentials
+	p.signer = sigv4.NewSigner(credentials.Credentials, sigv4.Scope{
+		Time:    p.SignedAt,
+		Region:  p.location.Region,
+		Service: p.location.Service,
+	})
+	p.scratch = sigv4.Request{
+		Origin:     p.location.Origin,
+		Host:       p.location.Host,
+		PathPrefix: p.location.PathPrefix,
+		ExpiresIn:  int(p.ExpiresIn),
+	}
+	p.Operation.Fill(&p.scratch, p.options, "")
+	p.presigner = p.signer.Presigner(&p.scratch)
+	return nil
 }
 
 // allow asks the policy about everything but single keys.
@@ -240,40 +267,57 @@ func (p *Plan) decideExpiry(limits policy.Policy, c Credentials) error {
 
 // judgeKeys finds the distinct keys and what becomes of each.
 func (p *Plan) judgeKeys(allowed *policy.Policy) {
-	r := p.request
-	p.entries = make([]entry, 0, len(r.Items))
-	p.ends = make([]uint32, 0, len(r.Items))
-	size := 0
-	for _, item := range r.Items {
-		size += len(item.Key)
-	}
-	p.paths = make([]byte, 0, size+size/16)
-	known := newKeyIndex(len(r.Items))
-	for i := range r.Items {
-		item := &r.Items[i]
-		e := entry{item: int32(i)}
-		options, code, message := p.judge(allowed, item)
-		switch {
-		case code != "":
-			e.kind = failed
-		case p.parts != nil || !slices.Equal(options, p.options):
-			e.kind = special
-		}
-		e.in = p.sectionsOf(e.kind, options)
-		at, isNew := known.add(item.Key, int32(len(p.entries)), p)
-		if !isNew {
+	p.clear()
+	known := newKeyIndex(len(p.request.Items))
+	for i := range p.request.Items {
+		e, code, message := p.judgeItem(allowed, i)
+		at, isNew := known.add(p.request.Items[i].Key, int32(len(p.entries)), p)
+		if isNew {
+			p.enter(e, code, message)
+		} else {
 			p.again(at, e, code, message)
-			continue
 		}
-		if e.kind == batched {
-			e.path = int32(len(p.ends))
-			p.paths = sigv4.AppendEscapedPath(p.paths, item.Key)
-			p.ends = append(p.ends, uint32(len(p.paths)))
-		}
-		p.entries = append(p.entries, e)
-		if e.kind == failed {
-			p.fail(at, code, message)
-		}
+	}
+}
+
+// clear makes room for the entries of the request's items.
+func (p *Plan) clear() {
+	items := p.request.Items
+	size := 0
+	for i := range items {
+		size += len(items[i].Key)
+	}
+	p.entries = slices.Grow(p.entries[:0], len(items))
+	p.ends = slices.Grow(p.ends[:0], len(items))
+	p.paths = slices.Grow(p.paths[:0], size+size/16)
+	clear(p.failures)
+	p.in = 0
+}
+
+// judgeItem finds what becomes of the request's item i.
+func (p *Plan) judgeItem(allowed *policy.Policy, i int) (e entry, code Code, message string) {
+	e.item = int32(i)
+	options, code, message := p.judge(allowed, &p.request.Items[i])
+	switch {
+	case code != "":
+		e.kind = failed
+	case p.parts != nil || !slices.Equal(options, p.options):
+		e.kind = special
+	}
+	e.in = p.sectionsOf(e.kind, options)
+	return e, code, message
+}
+
+// enter adds an entry.
+func (p *Plan) enter(e entry, code Code, message string) {
+	if e.kind == batched {
+		e.path = int32(len(p.ends))
+		p.paths = sigv4.AppendEscapedPath(p.paths, p.request.Items[e.item].Key)
+		p.ends = append(p.ends, uint32(len(p.paths)))
+	}
+	p.entries = append(p.entries, e)
+	if e.kind == failed {
+		p.fail(int32(len(p.entries)-1), code, message)
 	}
 }
 

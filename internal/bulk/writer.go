@@ -43,13 +43,19 @@ type zip struct {
 
 func newZip(dst []byte, presigner *sigv4.Presigner) *zip {
 	z := &zip{Writer: deflate.NewWriter(dst)}
+	z.learn(presigner)
+	return z
+}
+
+// learn tells the compressor what the URLs of a presigner have in common.
+func (z *zip) learn(presigner *sigv4.Presigner) {
 	z.base = z.Learn(presigner.Base())
 	z.question = z.Learn(presigner.Question())
+	z.shared = nil
 	if end := bytes.Index(presigner.Question(), []byte("X-Amz-SignedHeaders=")); end > 0 {
 		z.shared = presigner.Question()[:end]
 	}
 	z.auth = z.Learn(z.shared)
-	return z
 }
 
 // flush tells the compressor what was written.
