@@ -5,14 +5,12 @@ package delivery
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go"
 
+	"bulkpresign/internal/awserr"
 	"bulkpresign/internal/s3url"
 )
 
@@ -51,7 +49,7 @@ func (b *Bucket) Put(ctx context.Context, name string, body []byte, mediaType, e
 		CacheControl:    aws.String("no-store"),
 	})
 	if err != nil {
-		return "", fmt.Errorf("put a result into the results bucket: %s", answerCode(err))
+		return "", awserr.Wrap("put a result into the results bucket", err)
 	}
 	return key, nil
 }
@@ -73,13 +71,4 @@ func (b *Bucket) connect(ctx context.Context) (*s3.Client, error) {
 		})
 	}
 	return b.client, nil
-}
-
-// answerCode is what the log may say of a failure: S3's messages can repeat a token.
-func answerCode(err error) string {
-	var answer smithy.APIError
-	if errors.As(err, &answer) {
-		return answer.ErrorCode()
-	}
-	return "no answer from S3"
 }

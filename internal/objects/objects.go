@@ -1,0 +1,197 @@
+// Package objects reads what lies in S3: an object as a stream that outlives cut
+// connections, and the keys under a prefix.
+package objects
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"bulkpresign/internal/awserr"
+)
+
+// Store is S3 as the function's role sees it. It is safe for concurrent use.
+type Store struct {
+	// Load gives the SDK's configuration when it is first needed.
+	Load func(context.Context) (aws.Config, error)
+	// Region of a bucket, or empty for the function's own.
+	Region func(bucket string) string
+
+	mu      sync.Mutex
+	clients map[string]*s3.Client // by region
+}
+
+func (s *Store) client(ctx context.Context, bucket string) (*s3.Client, error) {
+	c, err := s.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	region := c.Region
+	if s.Region != nil {
+		if r := s.Region(bucket); r != "" {
+			region = r
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clients == nil {
+		s.clients = make(map[string]*s3.Client)
+	}
+	if s.clients[region] == nil {
+		s.clients[region] = s3.NewFromConfig(c, func(o *s3.Options) {
+			o.Region = region
+			o.UsePathStyle = o.BaseEndpoint != nil                                    // an endpoint of one's own, by AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_S3
+			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired // a part of an object has none
+		})
+	}
+	return s.clients[region], nil
+}
+
+// Ref names one object, and which of its versions or contents.
+type Ref struct {
+	Bucket  string `json:"bucket"`
+	Key     string `json:"key"`
+	Version string `json:"version_id,omitempty"`
+	ETag    string `json:"etag,omitempty"` // without quotation marks; empty: whatever it is
+}
+
+// Object is an open object. Read it to its end, or Close it.
+type Object struct {
+	Ref      Ref // with the ETag that S3 gave
+	Metadata map[string]string
+	Size     int64
+
+	ctx    context.Context
+	client *s3.Client
+	body   io.ReadCloser
+	read   int64
+	tries  int // left, for the bytes since the last success
+}
+
+// reopenings is how often in a row a broken connection is made anew.
+const reopenings = 4
+
+// Open opens an object. The role needs s3:GetObject, or s3:GetObjectVersion where a
+// version is named. The error is an *awserr.Error: 404 or 403 when there is none, 412
+// when its content is another one than Ref says.
+func (s *Store) Open(ctx context.Context, r Ref) (*Object, error) {
+	client, err := s.client(ctx, r.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	o := &Object{Ref: r, ctx: ctx, client: client, tries: reopenings}
+	got, err := o.get("")
+	if err != nil {
+		return nil, err
+	}
+	o.body = got.Body
+	o.Ref.ETag = strings.Trim(aws.ToString(got.ETag), `"`)
+	o.Metadata = got.Metadata
+	o.Size = aws.ToInt64(got.ContentLength)
+	return o, nil
+}
+
+func (o *Object) get(byteRange string) (*s3.GetObjectOutput, error) {
+	in := &s3.GetObjectInput{Bucket: aws.String(o.Ref.Bucket), Key: aws.String(o.Ref.Key)}
+	if o.Ref.Version != "" {
+		in.VersionId = aws.String(o.Ref.Version)
+	}
+	if o.Ref.ETag != "" {
+		in.IfMatch = aws.String(`"` + o.Ref.ETag + `"`)
+	}
+	if byteRange != "" {
+		in.Range = aws.String(byteRange)
+	}
+	got, err := o.client.GetObject(o.ctx, in)
+	return got, awserr.Wrap("read an object", err)
+}
+
+// Read makes a connection that breaks anew, from where it broke and for the same
+// content. What it returns in the end, beside io.EOF, is an *awserr.Error, so that a cut
+// connection can be told from a file that is cut short.
+func (o *Object) Read(p []byte) (int, error) {
+	for {
+		if o.body == nil {
+			if o.tries--; o.tries < 0 {
+				return 0, &awserr.Error{Call: "read an object to its end"}
+			}
+			got, err := o.get(fmt.Sprintf("bytes=%d-", o.read))
+			if err != nil {
+				return 0, err
+			}
+			o.body = got.Body
+		}
+		n, err := o.body.Read(p)
+		o.read += int64(n)
+		if n > 0 {
+			o.tries = reopenings
+		}
+		switch {
+		case err == nil:
+			return n, nil
+		case o.read >= o.Size:
+			return n, io.EOF
+		case o.ctx.Err() != nil:
+			return n, awserr.Wrap("read an object", o.ctx.Err())
+		}
+		o.body.Close()
+		o.body = nil
+		if n > 0 {
+			return n, nil
+		}
+	}
+}
+
+// Close lets go of an object that is not read to its end.
+func (o *Object) Close() error {
+	if o.body == nil {
+		return nil
+	}
+	return o.body.Close()
+}
+
+// List visits every key under a prefix that comes after another, in the order of S3,
+// which is bytewise. The role needs s3:ListBucket. It stops when visit returns an error.
+//
+// Keys are asked for in their encoded form, since XML cannot hold all that a key can.
+func (s *Store) List(ctx context.Context, bucket, prefix, after string, visit func(key string) error) error {
+	client, err := s.client(ctx, bucket)
+	if err != nil {
+		return err
+	}
+	in := &s3.ListObjectsV2Input{
+		Bucket:       aws.String(bucket),
+		Prefix:       aws.String(prefix),
+		EncodingType: types.EncodingTypeUrl,
+	}
+	if after != "" {
+		in.StartAfter = aws.String(after)
+	}
+	for {
+		page, err := client.ListObjectsV2(ctx, in)
+		if err != nil {
+			return awserr.Wrap("list a prefix", err)
+		}
+		for _, o := range page.Contents {
+			key, err := url.QueryUnescape(aws.ToString(o.Key))
+			if err != nil {
+				return errors.New("list a prefix: S3 gave a key that is not encoded as it should be")
+			}
+			if err := visit(key); err != nil {
+				return err
+			}
+		}
+		if !aws.ToBool(page.IsTruncated) || page.NextContinuationToken == nil {
+			return nil
+		}
+		in.ContinuationToken = page.NextContinuationToken
+	}
+}
