@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -27,10 +26,6 @@ type Request struct {
 	Items            []Item        // at most one more than the decoder's limit
 	Count            int           // items as given
 
-	// In place of items, and only of DecodeJob.
-	Prefix   *string // every object under it
-	Manifest string  // s3://bucket/key of a list
-
 	own []s3op.Option // the items' own options, one after the other
 }
 
@@ -45,46 +40,10 @@ func (r *Request) OwnOptions(i Item) []s3op.Option { return r.own[i.begin:i.end]
 
 // Decode reads a request. It takes text over. Items beyond limit are checked and
 // counted but not kept.
-func Decode(text []byte, limit int) (*Request, error) { return decode(text, limit, 1, false) }
-
-// DecodeJob reads a request that is answered later: it may have "prefix" or "manifest" in
-// place of "keys".
-func DecodeJob(text []byte, limit int) (*Request, error) { return decode(text, limit, 1, true) }
-
-// FromMetadata reads what a list's metadata says of a request for its keys: each field
-// but those of keys as presign-FIELD, with - for _ in the name, and the value without
-// quotation marks where it is text. Names are in lower case, as S3 keeps them.
-func FromMetadata(metadata map[string]string) (*Request, error) {
-	text := []byte{'{'}
-	for _, name := range slices.Sorted(maps.Keys(metadata)) {
-		field, ok := strings.CutPrefix(strings.ToLower(name), "presign-")
-		if !ok {
-			continue
-		}
-		field = strings.ReplaceAll(field, "-", "_")
-		value := []byte(metadata[name])
-		if id, isOption := s3op.Lookup(field); isOption && (id.Kind() == s3op.Text || id.Kind() == s3op.Timestamp) || slices.Contains(textFields, field) {
-			value = Quote(metadata[name])
-		}
-		if len(text) > 1 {
-			text = append(text, ',')
-		}
-		text = append(append(append(text, Quote(field)...), ':'), value...)
-	}
-	r, err := decode(append(text, '}'), 0, 0, false)
-	if e := (*Error)(nil); errors.As(err, &e) {
-		return nil, failf(e.Code, "the list's metadata (x-amz-meta-presign-...): %s", e.Detail)
-	}
-	return r, err
-}
-
-// textFields are the request's members that are strings, beside options.
-var textFields = []string{"bucket", "operation", "format", "encoding"}
-
-func decode(text []byte, limit, sources int, isJob bool) (*Request, error) {
+func Decode(text []byte, limit int) (*Request, error) {
 	// A batch is mostly keys, so the commas tell how much room they take.
 	room := min(bytes.Count(text, []byte(",")), limit) + 1
-	d := decoder{Reader: strictjson.NewReader(text), request: &Request{}, limit: limit, room: room, isJob: isJob}
+	d := decoder{Reader: strictjson.NewReader(text), request: &Request{}, limit: limit, room: room}
 	if d.Peek() != strictjson.Object {
 		if err := d.Skip(); err != nil {
 			return nil, d.explain(err)
@@ -97,9 +56,7 @@ func decode(text []byte, limit, sources int, isJob bool) (*Request, error) {
 	if err := d.Finish(); err != nil {
 		return nil, d.explain(err)
 	}
-	if d.sources != sources && sources == 0 {
-		return nil, failf(InvalidRequest, `"keys", "prefix" and "manifest" have no place here`)
-	} else if d.sources != sources {
+	if d.sources != 1 {
 		return nil, failf(InvalidRequest, `exactly one of "keys", "prefix" and "manifest" must be given`)
 	}
 	s3op.Sort(d.request.Options)
@@ -112,7 +69,6 @@ type decoder struct {
 	limit   int    // items that are kept, but for one more
 	room    int    // for items, at first
 	sources int    // of keys that were given
-	isJob   bool   // prefix and manifest are served
 	path    []step // where the reader is: keys, 3, version_id
 }
 
@@ -285,15 +241,6 @@ func (d *decoder) member(name string) error {
 			return err
 		case "encoding":
 			return d.oneOf(&r.Encoding, "identity", "gzip")
-		}
-		if d.isJob && name == "prefix" {
-			d.sources++
-			r.Prefix = new(string)
-			return d.text(r.Prefix)
-		}
-		if d.isJob && name == "manifest" {
-			d.sources++
-			return d.text(&r.Manifest)
 		}
 		// prefix, manifest, continuation_token, verify
 		if err := d.Skip(); err != nil {
