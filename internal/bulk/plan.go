@@ -110,8 +110,12 @@ type failure struct {
 	message string
 }
 
-// Plan judges a request of a caller. An error is an *Error.
+// Plan judges a caller's request that has its keys with it: who serves another source
+// brings them here. An error is an *Error.
 func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*Plan, error) {
+	if r.Source != Keys {
+		return nil, failf(InvalidRequest, `field %q is not served by this function: give "keys"`, r.Source)
+	}
 	p, err := s.prepare(ctx, caller, r)
 	if err != nil {
 		return nil, err

@@ -7,12 +7,14 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3url"
 	"bulkpresign/internal/sigv4"
 )
@@ -43,6 +45,23 @@ func code(t testing.TB, err error) bulk.Code {
 		return ""
 	}
 	return failed.Code
+}
+
+// A source that Plan does not serve is refused in so many words.
+func TestOtherSources(t *testing.T) {
+	for request, field := range map[string]string{
+		`{"prefix":"a/"}`:         "prefix",
+		`{"manifest":"s3://b/k"}`: "manifest",
+	} {
+		r, err := bulk.Decode([]byte(request), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = standing().Plan(t.Context(), policy.Caller{}, r)
+		if code(t, err) != bulk.InvalidRequest || !strings.Contains(err.Error(), strconv.Quote(field)) {
+			t.Errorf("%s: %v", request, err)
+		}
+	}
 }
 
 // How long URLs live: what is asked for, what is allowed, and when the credentials end.

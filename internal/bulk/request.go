@@ -13,8 +13,30 @@ import (
 	"bulkpresign/internal/strictjson"
 )
 
+// Source is where a request's keys come from.
+type Source uint8
+
+const (
+	Keys     Source = iota // from the request itself
+	Prefix                 // every object whose key begins with Request.Prefix
+	Manifest               // from a list that lies in S3, Request.Manifest
+)
+
+// sources are the fields of the request that name each.
+var sources = [...]string{Keys: "keys", Prefix: "prefix", Manifest: "manifest"}
+
+// String is the field of the request that names the source.
+func (s Source) String() string { return sources[s] }
+
+// Object is where an object lies in S3.
+type Object struct{ Bucket, Key string }
+
 // Request is one batch as it was asked for, before anything was judged but its form.
 type Request struct {
+	Source           Source
+	Prefix           string // with the source Prefix; empty is the whole bucket
+	Manifest         Object // with the source Manifest
+	Continuation     string // with the source Prefix: where the last answer stopped
 	Bucket           string // empty: the only one that is allowed
 	Operation        s3op.Operation
 	ExpiresIn        int64 // seconds; 0 is the configured default
@@ -59,6 +81,9 @@ func Decode(text []byte, limit int) (*Request, error) {
 	if d.sources != 1 {
 		return nil, failf(InvalidRequest, `exactly one of "keys", "prefix" and "manifest" must be given`)
 	}
+	if d.request.Continuation != "" && d.request.Source != Prefix {
+		return nil, failf(InvalidRequest, `field "continuation_token" goes with "prefix": leave it out with %q`, d.request.Source)
+	}
 	s3op.Sort(d.request.Options)
 	return d.request, nil
 }
@@ -70,6 +95,31 @@ type decoder struct {
 	room    int    // for items, at first
 	sources int    // of keys that were given
 	path    []step // where the reader is: keys, 3, version_id
+	isItem  bool   // the text is one item rather than a request
+}
+
+// DecodeItem reads a text that is one item, as it may stand in "keys": a string, or an
+// object with a "key" and signing options, which are appended to own in s3op's order.
+// It takes text over: what it returns shares its memory. An error is an *Error.
+func DecodeItem(text []byte, own []s3op.Option) (key string, options []s3op.Option, err error) {
+	if r := strictjson.NewReader(text); r.Peek() == strictjson.String {
+		// The common case is spared a decoder.
+		if key, err = r.String(); err == nil {
+			err = r.Finish()
+		}
+		if err != nil {
+			return "", own, (&decoder{isItem: true}).explain(err)
+		}
+		return key, own, nil
+	}
+	d := decoder{Reader: strictjson.NewReader(text), request: &Request{own: own}, isItem: true}
+	if key, err = d.itemMembers(); err == nil {
+		err = d.Finish()
+	}
+	if err != nil {
+		return "", own, d.explain(err)
+	}
+	return key, d.request.own, nil
 }
 
 // step is a member's name or, without one, an element's index.
@@ -119,7 +169,11 @@ func (d *decoder) explain(err error) error {
 	if errors.As(err, &duplicate) {
 		return failf(InvalidRequest, "%sfield %q is given twice", where, shown(duplicate.Name))
 	}
-	return failf(InvalidRequest, "the request is not valid JSON: %s%v", where, err)
+	what := "the request"
+	if d.isItem {
+		what = "the item"
+	}
+	return failf(InvalidRequest, "%s is not valid JSON: %s%v", what, where, err)
 }
 
 // shown is how a name that the caller chose appears in an error text. Error texts are
@@ -146,6 +200,9 @@ func (d *decoder) expect(want string) error {
 	got := d.Peek()
 	if err := d.Skip(); err != nil {
 		return err
+	}
+	if len(d.path) == 0 {
+		return failf(InvalidRequest, "the item must be %s, not %s", want, got)
 	}
 	return failf(InvalidRequest, "field %q must be %s, not %s", d.field(), want, got)
 }
@@ -225,8 +282,22 @@ func (d *decoder) member(name string) error {
 			r.Operation = op
 			return nil
 		case "keys":
-			d.sources++
+			d.source(Keys)
 			return d.keys()
+		case "prefix":
+			d.source(Prefix)
+			return d.text(&r.Prefix)
+		case "manifest":
+			d.source(Manifest)
+			return d.manifest()
+		case "continuation_token":
+			if err := d.text(&r.Continuation); err != nil {
+				return err
+			}
+			if r.Continuation == "" {
+				return failf(InvalidRequest, `field "continuation_token" is empty: leave it out to begin at the first key`)
+			}
+			return nil
 		case "expires_in":
 			return d.expiresIn()
 		case "strict_expiry":
@@ -242,12 +313,41 @@ func (d *decoder) member(name string) error {
 		case "encoding":
 			return d.oneOf(&r.Encoding, "identity", "gzip")
 		}
-		// prefix, manifest, continuation_token, verify
+		// verify
 		if err := d.Skip(); err != nil {
 			return err
 		}
-		return failf(InvalidRequest, `field %q is not served by this function: give "keys"`, name)
+		return failf(InvalidRequest, `field %q is not served yet: leave it out`, name)
 	})
+}
+
+func (d *decoder) source(s Source) {
+	d.sources++
+	d.request.Source = s
+}
+
+func (d *decoder) manifest() error {
+	var url string
+	if err := d.text(&url); err != nil {
+		return err
+	}
+	o, ok := ParseObject(url)
+	if !ok {
+		return failf(InvalidRequest, `field "manifest" must be written as "s3://bucket/key"`)
+	}
+	d.request.Manifest = o
+	return nil
+}
+
+// ParseObject reads s3://bucket/key. The key is taken as it is: nothing in it is
+// decoded.
+func ParseObject(url string) (o Object, ok bool) {
+	rest, ok := strings.CutPrefix(url, "s3://")
+	if !ok {
+		return o, false
+	}
+	o.Bucket, o.Key, _ = strings.Cut(rest, "/")
+	return o, o.Bucket != "" && o.Key != ""
 }
 
 func (d *decoder) unknown(name string) error {
@@ -315,14 +415,29 @@ func (d *decoder) keys() error {
 }
 
 func (d *decoder) item(keep bool) error {
+	r := d.request
+	begin := len(r.own)
+	key, err := d.itemMembers()
+	if err != nil {
+		return err
+	}
+	if !keep {
+		r.own = r.own[:begin]
+		return nil
+	}
+	r.Items = append(r.Items, Item{Key: key, begin: uint32(begin), end: uint32(len(r.own))})
+	return nil
+}
+
+// itemMembers reads an item that is an object, and its options into the request's.
+func (d *decoder) itemMembers() (key string, err error) {
 	if d.Peek() != strictjson.Object {
-		return d.expect(`a key or an object with a "key"`)
+		return "", d.expect(`a key or an object with a "key"`)
 	}
 	r := d.request
-	var key string
 	found := false
 	begin := len(r.own)
-	err := d.Members(func(name string) error {
+	err = d.Members(func(name string) error {
 		return d.at(step{name: name}, func() error {
 			id, isOption := s3op.Lookup(name)
 			switch {
@@ -338,18 +453,16 @@ func (d *decoder) item(keep bool) error {
 		})
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !found {
-		return failf(InvalidRequest, `field %q must have a member "key"`, d.field())
-	}
-	if !keep {
-		r.own = r.own[:begin]
-		return nil
+		if len(d.path) == 0 {
+			return "", failf(InvalidRequest, `the item must have a member "key"`)
+		}
+		return "", failf(InvalidRequest, `field %q must have a member "key"`, d.field())
 	}
 	s3op.Sort(r.own[begin:])
-	r.Items = append(r.Items, Item{Key: key, begin: uint32(begin), end: uint32(len(r.own))})
-	return nil
+	return key, nil
 }
 
 // option reads an option's value, whose type alone is judged here.

@@ -3,6 +3,7 @@ package bulk_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,7 +60,14 @@ func TestDecodeNamesTheField(t *testing.T) {
 		"{\"keys\":[\"a\"],\"filename\":\"\xc3\"}":                           {"filename", "UTF-8"},
 		"{\"keys\":[\"a\",\"b\n\"]}":                                         {"keys[1]", "control"},
 		`{"keys":["a"],"prefix":"b"}`:                                        {"prefix"},
-		`{"manifest":"s3://b/k"}`:                                            {"manifest"},
+		`{"prefix":"a","manifest":"s3://b/k"}`:                               {"keys", "prefix", "manifest"},
+		`{"manifest":"b/k"}`:                                                 {"manifest", "s3://bucket/key"},
+		`{"manifest":"s3://b/"}`:                                             {"manifest", "s3://bucket/key"},
+		`{"manifest":"s3:///k"}`:                                             {"manifest", "s3://bucket/key"},
+		`{"manifest":{"s3":"b"}}`:                                            {"manifest", "a string", "an object"},
+		`{"prefix":["a"]}`:                                                   {"prefix", "a string", "an array"},
+		`{"prefix":"a","continuation_token":""}`:                             {"continuation_token", "empty"},
+		`{"manifest":"s3://b/k","continuation_token":"x"}`:                   {"continuation_token", "prefix", "manifest"},
 		`{"bucket":"photos"}`:                                                {"keys", "prefix", "manifest"},
 		`{"keys":[]}`:                                                        {"keys", "empty"},
 		`{"keys":["a"`:                                                       {"keys", "early"},
@@ -124,6 +132,71 @@ func TestDecodeKeys(t *testing.T) {
 	want := []string{"a", "a", "\"\\/\b\f\n\r\t", "😀", "é", "e\u0301", "", " ", "\x00", "%2F", `\u0041`, "é"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// A request may have its keys elsewhere.
+func TestDecodeSources(t *testing.T) {
+	for text, want := range map[string]bulk.Request{
+		`{"keys":["a"]}`:                              {Source: bulk.Keys},
+		`{"prefix":"a/"}`:                             {Source: bulk.Prefix, Prefix: "a/"},
+		`{"prefix":""}`:                               {Source: bulk.Prefix},
+		`{"prefix":"a","keys":null}`:                  {Source: bulk.Prefix, Prefix: "a"},
+		`{"prefix":"a","continuation_token":"t"}`:     {Source: bulk.Prefix, Prefix: "a", Continuation: "t"},
+		`{"manifest":"s3://lists/a/b%20c+d.csv?v#x"}`: {Source: bulk.Manifest, Manifest: bulk.Object{Bucket: "lists", Key: "a/b%20c+d.csv?v#x"}},
+		`{"manifest":"s3://lists//x","verify":null}`:  {Source: bulk.Manifest, Manifest: bulk.Object{Bucket: "lists", Key: "/x"}},
+	} {
+		got, err := bulk.Decode([]byte(text), 10)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got.Source != want.Source || got.Prefix != want.Prefix || got.Manifest != want.Manifest || got.Continuation != want.Continuation {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
+}
+
+// DecodeItem reads alone what Decode reads among "keys".
+func TestDecodeItem(t *testing.T) {
+	for _, item := range []string{
+		`"a"`, ` "\u00e9\ud83d\ude00" `, `{"key":"a"}`, `{"version_id":"1","key":"a","metadata":{"y":"1","x":"2"},"part_number":3}`,
+		`""`, `{"key":"","filename":null}`,
+	} {
+		request, err := bulk.Decode([]byte(`{"keys":[`+item+`]}`), 1)
+		if err != nil {
+			t.Fatalf("%s: %v", item, err)
+		}
+		key, options, err := bulk.DecodeItem([]byte(item), nil)
+		if err != nil {
+			t.Errorf("%s: %v", item, err)
+			continue
+		}
+		if want := request.Items[0]; key != want.Key || !slices.Equal(options, request.OwnOptions(want)) {
+			t.Errorf("%s: %q %v, want %q %v", item, key, options, want.Key, request.OwnOptions(want))
+		}
+	}
+	for item, part := range map[string]string{
+		`"a" "b"`:                       "more text",
+		`"a`:                            "early",
+		`"\ud800"`:                      "surrogate",
+		`["a"]`:                         `the item must be a key or an object with a "key", not an array`,
+		`{"key":"a"}}`:                  "more text",
+		`{"key":"a","nope":1}`:          `unknown field "nope"`,
+		`{"key":"a","part_number":"1"}`: `field "part_number" must be a whole number`,
+		`{"version_id":"1"}`:            `the item must have a member "key"`,
+		`{"key":"a","key":"b"}`:         `"key" is given twice`,
+		``:                              "the item",
+	} {
+		_, _, err := bulk.DecodeItem([]byte(item), nil)
+		var failed *bulk.Error
+		if !errors.As(err, &failed) || failed.Code != bulk.InvalidRequest || !strings.Contains(failed.Detail, part) {
+			t.Errorf("%s: %v, want %s", item, err, part)
+		}
+	}
+	line := []byte(`"photos/2026/11/a-picture-0001.jpg"`)
+	if n := testing.AllocsPerRun(100, func() { _, _, _ = bulk.DecodeItem(line, nil) }); n != 0 {
+		t.Errorf("a string takes %g allocations", n)
 	}
 }
 
