@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +22,17 @@ type Config struct {
 	Policy      policy.Policy
 	SigningRole string        // the ARN of a role to assume for signing, or empty
 	Results     *s3url.Folder // where answers go that do not fit, or nil
+	Lists       Lists
+	QueueURL    string // the function's own SQS queue, where it hands on what it cannot finish, or empty
+	NotifyURL   string // the SQS queue that is told of each result, or empty
 	places      map[string]place
+}
+
+// Lists says which objects are lists of keys.
+type Lists struct {
+	Bucket string // empty: each bucket that may be signed for
+	Region string // of Bucket, or empty for the function's own
+	Prefix string // their keys begin with it
 }
 
 // place is where a bucket lies, or why it cannot be signed for.
@@ -55,9 +66,10 @@ const (
 	defaultMaximum   = 3600 * time.Second
 )
 
-// Load reads the configuration. The error joins all problems that were found, each
-// naming its variable and none repeating a value that might be secret.
-func Load(getenv func(string) string) (Config, error) {
+// Load reads the configuration of a function that cannot do without the required
+// variables. The error joins all problems that were found, each naming its variable and
+// none repeating a value that might be secret.
+func Load(getenv func(string) string, required ...string) (Config, error) {
 	l := loader{getenv: getenv}
 	settings := s3url.Settings{
 		Region:     l.region(),
@@ -78,6 +90,14 @@ func Load(getenv func(string) string) (Config, error) {
 	c.Policy.MaxKeys = int(l.number("PRESIGN_MAX_KEYS", defaultMaxKeys, 1, mostMaxKeys))
 	c.SigningRole = l.signingRole()
 	c.Results = l.results(settings)
+	c.Lists = l.lists()
+	c.QueueURL = l.queue("PRESIGN_QUEUE_URL")
+	c.NotifyURL = l.queue("PRESIGN_NOTIFY_QUEUE_URL")
+	for _, variable := range required {
+		if getenv(variable) == "" {
+			l.problem(variable, "is not set, and this function needs it")
+		}
+	}
 	if getenv("PRESIGN_POLICY") != "" {
 		l.problem("PRESIGN_POLICY", "is not supported by this version: unset it")
 	}
@@ -150,11 +170,11 @@ func (l *loader) endpoint() string {
 		variables = append(variables, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 	}
 	for _, variable := range variables {
-		if url := l.getenv(variable); url != "" {
-			if err := s3url.CheckEndpoint(url); err != nil {
+		if endpoint := l.getenv(variable); endpoint != "" {
+			if err := s3url.CheckEndpoint(endpoint); err != nil {
 				l.problem(variable, "is no endpoint: %v", err)
 			}
-			return url
+			return endpoint
 		}
 	}
 	return ""
@@ -245,6 +265,30 @@ func (l *loader) results(s s3url.Settings) *s3url.Folder {
 		prefix = "results/"
 	}
 	return &s3url.Folder{Bucket: name, Prefix: prefix, Region: s.Region, Location: location}
+}
+
+func (l *loader) lists() Lists {
+	const variable = "PRESIGN_MANIFEST_BUCKET"
+	name, region, hasRegion := strings.Cut(l.getenv(variable), "@")
+	if name != "" && !isBucketName(name) || hasRegion && !isRegion(region) {
+		l.problem(variable, "is neither a bucket's name nor name@region")
+	}
+	prefix := l.getenv("PRESIGN_MANIFEST_PREFIX")
+	if prefix == "" {
+		prefix = "manifests/"
+	}
+	return Lists{Bucket: name, Region: region, Prefix: prefix}
+}
+
+func (l *loader) queue(variable string) string {
+	queue := l.getenv(variable)
+	if queue == "" {
+		return ""
+	}
+	if u, err := url.Parse(queue); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+		l.problem(variable, "is not the URL of an SQS queue")
+	}
+	return queue
 }
 
 func (l *loader) operations() (ops []s3op.Operation) {

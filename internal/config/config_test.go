@@ -197,6 +197,10 @@ func TestProblems(t *testing.T) {
 		{"PRESIGN_POLICY", []string{"PRESIGN_POLICY=not a policy"}},
 		{"PRESIGN_SIGNING_ROLE_ARN", []string{"PRESIGN_SIGNING_ROLE_ARN=role"}},
 		{"PRESIGN_RESULTS_BUCKET", []string{"PRESIGN_RESULTS_BUCKET=s3://results"}},
+		{"PRESIGN_MANIFEST_BUCKET", []string{"PRESIGN_MANIFEST_BUCKET=s3://lists"}},
+		{"PRESIGN_MANIFEST_BUCKET", []string{"PRESIGN_MANIFEST_BUCKET=lists@"}},
+		{"PRESIGN_QUEUE_URL", []string{"PRESIGN_QUEUE_URL=arn:aws:sqs:eu-west-1:123456789012:jobs"}},
+		{"PRESIGN_NOTIFY_QUEUE_URL", []string{"PRESIGN_NOTIFY_QUEUE_URL=https://user:hunter2@example.com/queue"}},
 	} {
 		_, err := config.Load(environment(test.set...))
 		if err == nil {
@@ -288,5 +292,28 @@ func TestResults(t *testing.T) {
 	const role = "arn:aws:iam::123456789012:role/path/signer"
 	if c, err := config.Load(environment("PRESIGN_SIGNING_ROLE_ARN=" + role)); err != nil || c.SigningRole != role {
 		t.Errorf("%q: %v", c.SigningRole, err)
+	}
+}
+
+// Where lists lie and messages go; and what one function needs that another does not.
+func TestLists(t *testing.T) {
+	c, err := config.Load(environment())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(config.Lists{Prefix: "manifests/"}, c.Lists); d != "" || c.QueueURL+c.NotifyURL != "" {
+		t.Errorf("by default: queues %q and %q, lists (-want +got):\n%s", c.QueueURL, c.NotifyURL, d)
+	}
+	const queue = "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs"
+	c, err = config.Load(environment("PRESIGN_MANIFEST_BUCKET=lists@us-east-1", "PRESIGN_MANIFEST_PREFIX=in/", "PRESIGN_QUEUE_URL="+queue, "PRESIGN_NOTIFY_QUEUE_URL="+queue+"2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(config.Lists{Bucket: "lists", Region: "us-east-1", Prefix: "in/"}, c.Lists); d != "" || c.QueueURL != queue || c.NotifyURL != queue+"2" {
+		t.Errorf("queues %q and %q, lists (-want +got):\n%s", c.QueueURL, c.NotifyURL, d)
+	}
+	_, err = config.Load(environment("PRESIGN_MAX_KEYS=x"), "PRESIGN_RESULTS_BUCKET")
+	if err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), "PRESIGN_RESULTS_BUCKET is not set") {
+		t.Errorf("without what the function needs: %v", err)
 	}
 }
