@@ -37,7 +37,13 @@ test: ## Vet, staticcheck and all tests with the race detector.
 bench: ## Every contestant's time for a URL, in one run.
 	@sh bench/install.sh
 	@go -C bench run .
-test-bench: ## The benchmark checks what it times.
+.PHONY: bench-coldstart bench-invoke
+bench-coldstart: build ## From process start to first poll, against a bare function.
+	@ARTIFACTS_DIR=.cache/deployed $(MAKE) -s build-ApiFunction
+	@cd bench/coldstart && go run . -deployed ../../.cache/deployed/bootstrap
+bench-invoke: build ## Whole invocations, against a straightforward function.
+	@cd bench/invoke && go run .
+test-bench: build ## The benchmarks check what they time.
 	go -C bench vet ./...
 	go -C bench test ./...
 
