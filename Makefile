@@ -85,6 +85,10 @@ clients: build ## Real clients use the URLs: curl, wget, aria2c, Python, Node, C
 boto3: ## The pinned boto3 that the tests ask for a second opinion.
 	scripts/venv.sh internal/botooracle/requirements.txt .cache/boto3
 
+.PHONY: moto
+moto: ## The pinned moto that the tests ask about SQS and SNS.
+	scripts/venv.sh internal/moto/requirements.txt .cache/moto
+
 .PHONY: test-arm64
 test-arm64: ## The arm64 assembly, under qemu-user (Debian: qemu-user-static).
 	GOARCH=arm64 go vet ./internal/sigv4/...
