@@ -311,9 +311,10 @@ func (w *writer) curlOptions(op s3op.Operation, settled []s3op.Option) {
 	}
 }
 
-func curlQuote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`).Replace(s) + `"`
-}
+// curlEscapes is made once: making it takes longer than using it.
+var curlEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`)
+
+func curlQuote(s string) string { return `"` + curlEscapes.Replace(s) + `"` }
 
 // maxFileName is what file systems take for a segment of a path, in bytes, less some
 // for ".part10000".

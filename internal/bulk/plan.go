@@ -61,8 +61,6 @@ type Plan struct {
 	ExpiresAt time.Time
 	Basis     Basis
 
-	CredentialsUntil time.Time // zero when it cannot be known
-
 	request *Request
 	options []s3op.Option // of the whole batch, settled
 	headers []s3op.Option // those of them that are headers
@@ -121,6 +119,9 @@ func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*
 	p, err := s.prepare(ctx, caller, r)
 	if err != nil {
 		return nil, err
+	}
+	if n := p.merges(); n > maxMerges {
+		return nil, failf(InvalidOption, "the batch's options would have to be merged with those of %d items, which is too much work: give those items all their options themselves, or split the request", n/len(r.Options))
 	}
 	p.judgeKeys(&s.Policy)
 	for _, e := range p.entries {
@@ -237,6 +238,21 @@ func (p *Plan) judgeOptions() error {
 	return nil
 }
 
+// maxMerges bounds the one product of two sizes that a request of 6 MB can make large: hundreds of entries of metadata
+// for the batch, to be merged with the own options of a hundred thousand items. It is 20 options for each of those.
+const maxMerges = 2_000_000
+
+// merges is how many of the batch's options come together with items' own.
+func (p *Plan) merges() int {
+	items := 0
+	for i := range p.request.Items {
+		if item := &p.request.Items[i]; item.begin != item.end {
+			items++
+		}
+	}
+	return items * len(p.request.Options)
+}
+
 // decideExpiry finds the lifetime: what is asked for, or less when the credentials
 // are known to end sooner.
 func (p *Plan) decideExpiry(limits policy.Policy, c Credentials) error {
@@ -247,7 +263,7 @@ func (p *Plan) decideExpiry(limits policy.Policy, c Credentials) error {
 	if most := int64(limits.MaxExpiresIn / time.Second); p.ExpiresIn > most {
 		return failf(ExpiryTooLong, `field "expires_in" is over the maximum of %d seconds`, most)
 	}
-	p.Basis, p.CredentialsUntil = BasisUnknown, c.Expires
+	p.Basis = BasisUnknown
 	if !c.Expires.IsZero() {
 		p.Basis = BasisSignature
 		remaining := int64(math.Floor(c.Expires.Sub(p.SignedAt).Seconds()))

@@ -3,6 +3,7 @@ package bulk_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -201,6 +202,26 @@ func TestFailuresAround(t *testing.T) {
 	var failed *bulk.Error
 	if _, err := plan(s, []byte(`{"keys":["k"]}`)); !errors.Is(err, cause) || errors.As(err, &failed) {
 		t.Errorf("%v, want the cause itself, which is nobody's code", err)
+	}
+}
+
+// The batch's options times the items that have some of their own is bounded work.
+func TestMergesAreBounded(t *testing.T) {
+	var metadata, items strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&metadata, `,"m%d":"v"`, i)
+	}
+	for i := range 10_000 {
+		fmt.Fprintf(&items, `,{"key":"%d","content_type":"a/b"}`, i)
+	}
+	request := func(more string) []byte {
+		return []byte(`{"operation":"PUT","metadata":{` + metadata.String()[1:] + `},"keys":["k"` + items.String() + more + `]}`)
+	}
+	if _, err := plan(standing(), request("")); err != nil {
+		t.Errorf("200 options for 10,000 items: %v", err)
+	}
+	if _, err := plan(standing(), request(`,{"key":"one more","content_type":"a/b"}`)); code(t, err) != bulk.InvalidOption {
+		t.Errorf("200 options for 10,001 items: %v, want InvalidOption", err)
 	}
 }
 

@@ -275,34 +275,53 @@ func Merge(dst, batch, item []Option) []Option {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 const maxOptionBytes = 8 << 10
 
+// maxMetadataBytes is what names and values of metadata may have together:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+const maxMetadataBytes = 2 << 10
+
 // Settle judges checked and merged options together and replaces those that are
 // short for others, so that options that mean the same are equal. It works in
 // place.
 func (o Operation) Settle(options []Option) ([]Option, error) {
-	size := 0
+	size, metadata := 0, 0
 	for _, opt := range options {
 		if opt.ID != idPartNumbers { // each URL has one of them
 			size += len(opt.Name) + len(opt.Value)
+		}
+		if opt.ID == idMetadata {
+			metadata += len(opt.Name) + len(opt.Value)
+		}
+		if metadata > maxMetadataBytes {
+			return nil, refuse(opt.ID, "has more than the %d bytes of names and values that S3 takes", maxMetadataBytes)
 		}
 		if size > maxOptionBytes {
 			return nil, refuse(opt.ID, "makes the options longer than the %d bytes of headers that S3 takes", maxOptionBytes)
 		}
 	}
-	given := func(id ID) (value string) {
-		for _, opt := range options {
-			if opt.ID == id {
-				return opt.Value
-			}
+	// One pass, since there may be thousands of options and this is done for each item.
+	var filename, disposition, number, numbers, createOnly, match string
+	for _, opt := range options {
+		switch opt.ID {
+		case idFilename:
+			filename = opt.Value
+		case idContentDisposition:
+			disposition = opt.Value
+		case idPartNumber:
+			number = opt.Value
+		case idPartNumbers:
+			numbers = opt.Value
+		case idCreateOnly:
+			createOnly = opt.Value
+		case idIfNoneMatch:
+			match = opt.Value
 		}
-		return ""
 	}
-	if given(idFilename) != "" && given(idContentDisposition) != "" {
+	if filename != "" && disposition != "" {
 		return nil, refuse(idFilename, "and %q exclude each other: give one of them", idContentDisposition)
 	}
-	if given(idPartNumber) != "" && given(idPartNumbers) != "" {
+	if number != "" && numbers != "" {
 		return nil, refuse(idPartNumbers, "and %q exclude each other: give one of them", idPartNumber)
 	}
-	createOnly, match := given(idCreateOnly), given(idIfNoneMatch)
 	if createOnly == "true" && match != "" && match != "*" || createOnly == "false" && match == "*" {
 		return nil, refuse(idCreateOnly, `and %q contradict each other: true is short for "*"`, idIfNoneMatch)
 	}

@@ -355,6 +355,17 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// S3 takes 2 KB of metadata, names and values together.
+func TestSettleMetadata(t *testing.T) {
+	id, _ := s3op.Lookup("metadata")
+	for size, ok := range map[int]bool{2048: true, 2049: false} {
+		options := []s3op.Option{{ID: id, Name: "a", Value: strings.Repeat("v", 1000)}, {ID: id, Name: "bc", Value: strings.Repeat("v", size-1003)}}
+		if _, err := put.Settle(options); (err == nil) != ok {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
 // An item's own option wins over the batch's, and a map is one option.
 func TestMerge(t *testing.T) {
 	id, _ := s3op.Lookup("metadata")
