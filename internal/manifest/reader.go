@@ -1,0 +1,356 @@
+package manifest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/s3op"
+)
+
+// Reader streams the entries of a list. It serves one goroutine.
+type Reader struct {
+	format  Format
+	decode  KeyEncoding
+	lines   lines
+	columns columns // of CSV
+	used    bool    // there was an entry
+	options []s3op.Option
+	broken  error
+}
+
+// NewReader reads a list. What is compressed in truth is uncompressed whatever c says,
+// since gzip and zstd begin like no text.
+//
+// The error is a *BrokenError, or the source's own.
+func NewReader(r io.Reader, f Format, c Compression, limits Limits) (*Reader, error) {
+	if f != Text && f != CSV && f != JSONLines {
+		return nil, fmt.Errorf("manifest: format %d is no list", f)
+	}
+	l := &Reader{format: f}
+	if err := l.lines.open(r, c, limits.withDefaults()); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// KeysAre tells how the list writes its keys, before the first call of Next; without it
+// they are as they are. JSON Lines have no other way.
+func (r *Reader) KeysAre(e KeyEncoding) { r.decode = e }
+
+// Next reads the next entry. It returns io.EOF at the end of a list, and a *BrokenError
+// where a list cannot be read on or has no entries. Any other error is the source's own,
+// as it gave it: the list may well be good.
+func (r *Reader) Next(e *Entry) error {
+	if r.broken != nil {
+		return r.broken
+	}
+	err := r.next(e)
+	if err == io.EOF && !r.used {
+		err = &BrokenError{Reason: "it has no entries: write at least one key"}
+	}
+	if err != nil {
+		r.broken = err
+		return err
+	}
+	r.used = true
+	return nil
+}
+
+func (r *Reader) next(e *Entry) error {
+	for {
+		line, err := r.lines.next(false)
+		if err != nil {
+			return err
+		}
+		if len(line) == 0 {
+			continue
+		}
+		*e = Entry{Line: r.lines.number}
+		switch r.format {
+		case Text:
+			e.Key, e.Err = r.key(line)
+		case JSONLines:
+			r.item(e, line)
+		default:
+			isHeader, err := r.row(e, line)
+			if err != nil {
+				return err
+			}
+			if isHeader {
+				continue
+			}
+		}
+		if e.Err != nil {
+			e.Bucket, e.Key, e.Options = "", "", nil
+		}
+		return nil
+	}
+}
+
+// errNotUTF8 is the mistake of an entry in another encoding, such as Latin-1.
+var errNotUTF8 = errors.New("the line is not UTF-8, which S3's keys are: save the list as UTF-8")
+
+// key makes a key of its bytes in the list, which it takes over.
+func (r *Reader) key(text []byte) (string, error) {
+	if r.decode != AsIs {
+		return decodeKey(text, r.decode)
+	}
+	if !utf8.Valid(text) {
+		return "", errNotUTF8
+	}
+	return shared(text), nil
+}
+
+func (r *Reader) item(e *Entry, line []byte) {
+	room := r.room()
+	var err error
+	var options []s3op.Option
+	e.Key, options, err = bulk.DecodeItem(line, room)
+	var known *bulk.Error
+	if errors.As(err, &known) {
+		e.Err = errors.New(known.Detail)
+		return
+	}
+	e.Options = r.keep(options)
+}
+
+// Options of many entries lie in one slice, so that few are made.
+
+// room is where the options of an entry are put down.
+func (r *Reader) room() []s3op.Option {
+	if cap(r.options)-len(r.options) < 8 {
+		r.options = make([]s3op.Option, 0, 256)
+	}
+	return r.options[len(r.options):]
+}
+
+// keep gives an entry what was appended to its room.
+func (r *Reader) keep(options []s3op.Option) []s3op.Option {
+	n := len(options)
+	if n == 0 {
+		return nil
+	}
+	if n <= cap(r.options)-len(r.options) { // else they are in a slice of their own
+		r.options = r.options[:len(r.options)+n]
+	}
+	return options[:n:n]
+}
+
+// shared makes a string of bytes that nobody will write to again.
+func shared(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// lines cuts a stream into lines. They lie in blocks that are made anew rather than
+// written over, so a line stays as it is: nothing is copied but the piece of a line that
+// lies across two blocks.
+type lines struct {
+	source source
+	text   io.Reader // of source, uncompressed
+	limits Limits
+
+	block  []byte
+	begin  int   // in the block: of the line
+	from   int   // in the block: of what was not cut off before, at or after begin
+	seen   int   // in the block: there is no line feed between from and here
+	end    int   // in the block: of the text
+	number int64 // of the line that begins at begin
+	feeds  int64 // line feeds that were passed
+	total  int64 // bytes of text
+	err    error // why there is no more text
+}
+
+// source counts what is read and remembers why reading ended, so that a broken
+// connection can be told from a broken list.
+type source struct {
+	io.Reader
+	n   int64
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	s.n += int64(n)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// blockBytes is a multiple of what decompressors give at a time.
+const blockBytes = 128 << 10
+
+// windowBytes is how far back a zstd list may refer, which a reader must remember: what
+// RFC 8878, section 3.1.1.1.2, recommends to support, and what every level of zstd but
+// --ultra keeps to.
+const windowBytes = 8 << 20
+
+func (l *lines) open(r io.Reader, c Compression, limits Limits) error {
+	l.source.Reader = r
+	l.limits = limits
+	buffered := bufio.NewReaderSize(&l.source, 32<<10)
+	head, err := buffered.Peek(4)
+	if l.source.err != nil {
+		return l.source.err
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		c = Gzip
+	case bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		c = Zstd
+	case len(head) == 0:
+		c = Plain // an empty object, which has no entries
+	}
+	switch c {
+	case Plain:
+		l.text = buffered
+	case Gzip:
+		l.text, err = gzip.NewReader(buffered)
+	case Zstd:
+		l.text, err = zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(windowBytes))
+	}
+	if err != nil && err != io.EOF {
+		return l.explain(err)
+	}
+	return l.skipMark()
+}
+
+// skipMark skips UTF-8's byte order mark, and refuses those of UTF-16.
+func (l *lines) skipMark() error {
+	for l.end < 3 && l.err == nil {
+		l.fill()
+	}
+	text := l.block[:l.end]
+	switch {
+	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
+		l.begin, l.seen = 3, 3
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return &BrokenError{Line: 1, Reason: "it is UTF-16: save it as UTF-8"}
+	}
+	return nil
+}
+
+// next cuts off the next line, without its end; with more, it begins where the one before
+// began and so holds both, with the line break between them.
+func (l *lines) next(more bool) ([]byte, error) {
+	if !more {
+		l.begin = l.seen
+		l.number = l.feeds + 1
+	}
+	l.from = l.seen
+	for {
+		if i := bytes.IndexByte(l.block[l.seen:l.end], '\n'); i >= 0 {
+			line := l.block[l.begin : l.seen+i]
+			l.seen += i + 1
+			l.feeds++
+			if l.limits.Lines > 0 && l.feeds > l.limits.Lines {
+				return nil, l.tooManyLines()
+			}
+			if len(line) > l.limits.LineBytes {
+				return nil, l.tooLong()
+			}
+			return trimCR(line), nil
+		}
+		l.seen = l.end
+		if l.end-l.begin > l.limits.LineBytes {
+			return nil, l.tooLong()
+		}
+		if l.err != nil {
+			return l.last()
+		}
+		l.fill()
+	}
+}
+
+// last gives what stands after the last line feed.
+func (l *lines) last() ([]byte, error) {
+	if l.err != io.EOF {
+		return nil, l.explain(l.err)
+	}
+	if l.from == l.end {
+		return nil, io.EOF
+	}
+	if l.limits.Lines > 0 && l.feeds >= l.limits.Lines {
+		return nil, l.tooManyLines()
+	}
+	return trimCR(l.block[l.begin:l.end]), nil
+}
+
+func trimCR(line []byte) []byte {
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		return line[:n-1]
+	}
+	return line
+}
+
+// fill reads more text behind what there is.
+func (l *lines) fill() {
+	if l.end == len(l.block) {
+		rest := l.block[l.begin:l.end]
+		block := make([]byte, max(blockBytes, len(rest)+blockBytes/2))
+		l.end = copy(block, rest)
+		l.from -= l.begin
+		l.seen -= l.begin
+		l.begin = 0
+		l.block = block
+	}
+	for tries := 0; ; tries++ {
+		n, err := l.text.Read(l.block[l.end:])
+		l.end += n
+		l.total += int64(n)
+		l.err = err
+		if tries == 100 && n == 0 && err == nil {
+			l.err = io.ErrNoProgress
+		}
+		if n > 0 || l.err != nil {
+			break
+		}
+	}
+	switch {
+	case l.err != nil && l.err != io.EOF:
+	case l.limits.Bytes > 0 && l.total > l.limits.Bytes:
+		l.err = l.broken("the list has more than %d bytes: split it", l.limits.Bytes)
+	case l.total > 8<<20 && l.total/l.limits.Ratio > l.source.n:
+		l.err = l.broken("it unpacks to more than %d times its size, which no list of keys does: compress it anew, or not at all", l.limits.Ratio)
+	}
+}
+
+func (l *lines) broken(format string, args ...any) *BrokenError {
+	return &BrokenError{Line: l.feeds + 1, Reason: fmt.Sprintf(format, args...)}
+}
+
+func (l *lines) tooManyLines() error {
+	return l.broken("the list has more than %d lines: split it", l.limits.Lines)
+}
+
+func (l *lines) tooLong() error {
+	return &BrokenError{Line: l.number, Reason: fmt.Sprintf("the line is longer than %d bytes: write an entry a line", l.limits.LineBytes)}
+}
+
+// explain says why there is no more text.
+func (l *lines) explain(err error) error {
+	var known *BrokenError
+	switch {
+	case l.source.err != nil:
+		return l.source.err
+	case errors.As(err, &known):
+		known.Line = l.feeds + 1
+		return known
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, zstd.ErrMagicMismatch):
+		return l.broken("it is not compressed as its name says, or something follows the compressed text: compress it anew")
+	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, zstd.ErrCRCMismatch):
+		return l.broken("the compressed text is damaged (its checksum does not match): upload the list again")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return l.broken("the compressed text ends too early: upload the list again")
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		return l.broken("it is compressed with a window of more than %d MiB: compress it without --ultra and --long", windowBytes>>20)
+	}
+	return l.broken("the compressed text is damaged: upload the list again")
+}
