@@ -6,8 +6,12 @@ ARCHITECTURE ?= arm64
 GOARCH_arm64 := arm64
 GOARCH_x86_64 := amd64
 
-# lambda.norpc leaves out the runtime protocol of 2018.
-BUILD = CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w"
+# A small binary starts sooner. lambda.norpc leaves out the runtime protocol of 2018, and
+# nethttpomithttp2 HTTP/2, which neither Lambda's runtime API nor S3 speaks. What calls AWS is
+# compiled without inlining: it waits for the network, and none of it is on the way from a
+# request to its answer. docs/speed.md has what each is worth.
+LEAN = github.com/aws/... net/http net crypto/tls crypto/x509 encoding/xml vendor/...
+BUILD = CGO_ENABLED=0 go build -tags lambda.norpc,nethttpomithttp2 -trimpath -ldflags "-s -w" $(LEAN:%=-gcflags=%=-l)
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -33,7 +37,13 @@ test: ## Vet, staticcheck and all tests with the race detector.
 bench: ## Every contestant's time for a URL, in one run.
 	@sh bench/install.sh
 	@go -C bench run .
-test-bench: ## The benchmark checks what it times.
+.PHONY: bench-coldstart bench-invoke
+bench-coldstart: build ## From process start to first poll, against a bare function.
+	@ARTIFACTS_DIR=.cache/deployed $(MAKE) -s build-ApiFunction
+	@cd bench/coldstart && go run . -deployed ../../.cache/deployed/bootstrap
+bench-invoke: build ## Whole invocations, against a straightforward function.
+	@cd bench/invoke && go run .
+test-bench: build ## The benchmarks check what they time.
 	go -C bench vet ./...
 	go -C bench test ./...
 
@@ -78,6 +88,10 @@ clients: build ## Real clients use the URLs: curl, wget, aria2c, Python, Node, C
 .PHONY: boto3
 boto3: ## The pinned boto3 that the tests ask for a second opinion.
 	scripts/venv.sh internal/botooracle/requirements.txt .cache/boto3
+
+.PHONY: moto
+moto: ## The pinned moto that the tests ask about SQS and SNS.
+	scripts/venv.sh internal/moto/requirements.txt .cache/moto
 
 .PHONY: test-arm64
 test-arm64: ## The arm64 assembly, under qemu-user (Debian: qemu-user-static).

@@ -14,13 +14,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"bulkpresign/internal/logcheck"
 	"bulkpresign/internal/runtimeapi"
 	"bulkpresign/internal/s3server"
 )
@@ -31,7 +31,7 @@ const region = "eu-west-1"
 var binary string
 
 // logs is everything that any function of this test run wrote.
-var logs logBook
+var logs logcheck.Book
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -51,7 +51,7 @@ func run(m *testing.M) int {
 	}
 	code := m.Run()
 	closeAll() // so that every line has been written
-	problems := logs.problems()
+	problems := logs.Problems()
 	for _, p := range problems {
 		fmt.Println("FAIL: the log:", p)
 	}
@@ -59,67 +59,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return code
-}
-
-// logBook collects lines and knows what must never be in one.
-type logBook struct {
-	mu      sync.Mutex
-	text    bytes.Buffer
-	secrets []string
-}
-
-func (b *logBook) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBook) keepOut(secrets ...string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, s := range secrets {
-		if s != "" {
-			b.secrets = append(b.secrets, s)
-		}
-	}
-}
-
-// neverLogged is what a signature or a URL looks like.
-var neverLogged = map[string]*regexp.Regexp{
-	"a signature":           regexp.MustCompile(`[0-9a-f]{64}`),
-	"a signature parameter": regexp.MustCompile(`(?i)X-Amz-(Signature|Credential|Security-Token)`),
-	"a URL":                 regexp.MustCompile(`(?i)https?://`),
-}
-
-// problems says what is wrong with the lines. It never repeats one.
-func (b *logBook) problems() (found []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	lines := strings.SplitAfter(b.text.String(), "\n")
-	if last := len(lines) - 1; lines[last] != "" {
-		found = append(found, "the last line has no end")
-	}
-	for i, line := range lines {
-		if line == "" {
-			continue
-		}
-		var object map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(line), &object); err != nil {
-			found = append(found, fmt.Sprintf("line %d is not a JSON object", i+1))
-		}
-		code := string(object["code"])
-		for _, s := range b.secrets {
-			if strings.Contains(line, s) {
-				found = append(found, fmt.Sprintf("line %d (%s) holds a secret or a token", i+1, code))
-			}
-		}
-		for what, pattern := range neverLogged {
-			if pattern.MatchString(line) {
-				found = append(found, fmt.Sprintf("line %d (%s) holds %s", i+1, code, what))
-			}
-		}
-	}
-	return found
 }
 
 // A system is a function and the S3 server that its URLs lead to.
@@ -150,7 +89,7 @@ func newCredentials() s3server.Credentials {
 		SecretAccessKey: rand.Text() + "/+" + rand.Text(),
 		SessionToken:    rand.Text() + "/+=" + rand.Text(),
 	}
-	logs.keepOut(c.SecretAccessKey, c.SessionToken, c.SessionToken[:20])
+	logs.KeepOut(c.SecretAccessKey, c.SessionToken, c.SessionToken[:20])
 	return c
 }
 

@@ -27,7 +27,7 @@ import (
 func TestStartReportsAllProblems(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2hunter2"
-	logs.keepOut(secret)
+	logs.KeepOut(secret)
 	var own bytes.Buffer
 	fn, err := runtimeapi.Start(t.Context(), runtimeapi.Config{
 		Binary: binary,

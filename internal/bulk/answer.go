@@ -338,6 +338,18 @@ func (p *Plan) Within(urls int) int {
 // Signed is the number of keys that have URLs in the answer.
 func (p *Plan) Signed() int { return len(p.entries) - len(p.failures) }
 
+// Refused visits the keys that have no URL, in the order of the request.
+func (p *Plan) Refused(visit func(key string, code Code)) {
+	if len(p.failures) == 0 {
+		return
+	}
+	for i, e := range p.entries {
+		if e.kind == failed {
+			visit(p.request.Items[e.item].Key, p.failures[int32(i)].code)
+		}
+	}
+}
+
 // Gzip tells whether the request asks for a compressed answer in its own text.
 func (p *Plan) Gzip() bool { return p.request.Encoding == "gzip" }
 

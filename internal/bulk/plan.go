@@ -61,6 +61,8 @@ type Plan struct {
 	ExpiresAt time.Time
 	Basis     Basis
 
+	CredentialsUntil time.Time // zero when it cannot be known
+
 	request *Request
 	options []s3op.Option // of the whole batch, settled
 	headers []s3op.Option // those of them that are headers
@@ -263,7 +265,7 @@ func (p *Plan) decideExpiry(limits policy.Policy, c Credentials) error {
 	if most := int64(limits.MaxExpiresIn / time.Second); p.ExpiresIn > most {
 		return failf(ExpiryTooLong, `field "expires_in" is over the maximum of %d seconds`, most)
 	}
-	p.Basis = BasisUnknown
+	p.Basis, p.CredentialsUntil = BasisUnknown, c.Expires
 	if !c.Expires.IsZero() {
 		p.Basis = BasisSignature
 		remaining := int64(math.Floor(c.Expires.Sub(p.SignedAt).Seconds()))

@@ -11,11 +11,11 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"bulkpresign/internal/audit"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/delivery"
 	"bulkpresign/internal/policy"
@@ -38,24 +38,22 @@ type Handler struct {
 // Invoke answers one event. An HTTP event always has an HTTP answer; a direct
 // invoke's failure is a function error whose type is the code.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	began := time.Now()
 	if isHTTP(payload) {
-		answer, err := h.overHTTP(ctx, payload, began)
+		answer, err := h.overHTTP(ctx, payload, audit.Begin("http"))
 		if err != nil {
 			return problem(err), nil
 		}
 		return answer, nil
 	}
-	answer, err := h.direct(ctx, payload, began)
+	answer, err := h.direct(ctx, payload, audit.Begin("direct"))
 	if err != nil {
 		return nil, messages.InvokeResponse_Error{Type: string(err.Code), Message: err.Detail}
 	}
 	return answer, nil
 }
 
-func (h *Handler) overHTTP(ctx context.Context, payload []byte, began time.Time) (answer []byte, failed *bulk.Error) {
-	var plan *bulk.Plan
-	defer func() { h.end(ctx, "http", began, plan, &failed, recover()) }()
+func (h *Handler) overHTTP(ctx context.Context, payload []byte, record *audit.Record) (answer []byte, failed *bulk.Error) {
+	defer func() { h.end(ctx, record, &failed, recover()) }()
 	event, err := decodeEvent(payload)
 	if err != nil {
 		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: fmt.Sprintf("the event is not valid JSON: %v", err)}
@@ -67,7 +65,8 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, began time.Time)
 	if err != nil {
 		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: "the body is not valid base64"}
 	}
-	plan, failed = h.plan(ctx, event.caller, body, true)
+	record.Caller = event.caller
+	plan, failed := h.plan(ctx, record, body, true)
 	if failed != nil {
 		return nil, failed
 	}
@@ -115,10 +114,10 @@ func responseHead(status int, mediaType, encoding string, headers ...string) str
 	return string(append(b, `,"body":"`...))
 }
 
-func (h *Handler) direct(ctx context.Context, payload []byte, began time.Time) (answer []byte, failed *bulk.Error) {
-	var plan *bulk.Plan
-	defer func() { h.end(ctx, "direct", began, plan, &failed, recover()) }()
-	plan, failed = h.plan(ctx, policy.Caller{Kind: policy.Direct}, payload, false)
+func (h *Handler) direct(ctx context.Context, payload []byte, record *audit.Record) (answer []byte, failed *bulk.Error) {
+	defer func() { h.end(ctx, record, &failed, recover()) }()
+	record.Caller = policy.Caller{Kind: policy.Direct}
+	plan, failed := h.plan(ctx, record, payload, false)
 	if failed != nil {
 		return nil, failed
 	}
@@ -161,18 +160,21 @@ func (h *Handler) deliver(ctx context.Context, plan *bulk.Plan, f bulk.Format, q
 	return append(answer, e.after...), nil
 }
 
-func (h *Handler) plan(ctx context.Context, caller policy.Caller, body []byte, isHTTP bool) (*bulk.Plan, *bulk.Error) {
+// plan judges a request of the record's caller.
+func (h *Handler) plan(ctx context.Context, record *audit.Record, body []byte, isHTTP bool) (*bulk.Plan, *bulk.Error) {
 	request, err := bulk.Decode(body, h.Service.Policy.MaxKeys)
 	if err == nil && isHTTP && request.Encoding != "" {
 		err = &bulk.Error{Code: bulk.InvalidRequest, Detail: `field "encoding" is for direct invokes: over HTTP send the header Accept-Encoding`}
 	}
 	var plan *bulk.Plan
 	if err == nil {
-		plan, err = h.Service.Plan(ctx, caller, request)
+		record.Items, record.Operation = request.Count, request.Operation.String()
+		plan, err = h.Service.Plan(ctx, record.Caller, request)
 	}
 	if err != nil {
 		return nil, asError(err)
 	}
+	record.Add(plan)
 	return plan, nil
 }
 
@@ -221,32 +223,19 @@ func answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Err
 	return append(answer, e.after...), nil
 }
 
-// end turns a panic into an answer and writes the record of the invocation, which says
-// what was asked for and how it ended, and holds neither a key nor a URL.
-func (h *Handler) end(ctx context.Context, source string, began time.Time, plan *bulk.Plan, failed **bulk.Error, panicked any) {
+// end turns a panic into an answer and writes the record of the request.
+func (h *Handler) end(ctx context.Context, record *audit.Record, failed **bulk.Error, panicked any) {
 	if panicked != nil {
 		h.Log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 		*failed = asError(errors.New("panic"))
 	}
-	attributes := []any{"source", source, "milliseconds", float64(time.Since(began).Microseconds()) / 1000}
-	if plan != nil {
-		attributes = append(attributes, "bucket", plan.Bucket, "operation", plan.Operation.String(),
-			"keys", plan.Keys(), "signed", plan.Signed(), "expiresAt", plan.ExpiresAt, "basis", string(plan.Basis))
-	}
-	level := slog.LevelInfo
-	if e := *failed; e != nil {
-		attributes = append(attributes, "code", string(e.Code), "detail", e.Detail)
-		if e.Cause != nil {
-			level = slog.LevelError
-			attributes = append(attributes, "cause", e.Cause.Error())
-		}
-		if e.Code == bulk.InternalError {
-			if lc, ok := lambdacontext.FromContext(ctx); ok {
-				e.Detail += "; the log has more under request id " + lc.AwsRequestID
-			}
+	record.Failure = *failed
+	record.End(ctx, h.Log)
+	if e := *failed; e != nil && e.Code == bulk.InternalError {
+		if lc, ok := lambdacontext.FromContext(ctx); ok {
+			e.Detail += "; the log has more under request id " + lc.AwsRequestID
 		}
 	}
-	h.Log.Log(ctx, level, "request", attributes...)
 }
 
 // asError makes anything that is not for the caller an InternalError.

@@ -54,7 +54,9 @@ type process struct {
 	polled chan struct{}    // closed at the first poll
 	exited chan struct{}    // closed when the process is gone
 
+	started   time.Time // just before the system was asked to
 	firstPoll sync.Once
+	init      time.Duration // valid once polled is closed
 
 	mu        sync.Mutex
 	current   *invocation // delivered and not answered yet
@@ -210,6 +212,7 @@ func startProcess(cfg *Config) (*process, error) {
 	mux.HandleFunc("POST "+apiVersion+"/runtime/invocation/{id}/response", p.handleResponse)
 	mux.HandleFunc("POST "+apiVersion+"/runtime/invocation/{id}/error", p.handleError)
 	mux.HandleFunc("POST "+apiVersion+"/runtime/init/error", p.handleInitError)
+	p.started = time.Now()
 	if err := cmd.Start(); err != nil {
 		l.Close()
 		return nil, err
@@ -259,7 +262,10 @@ func (i *instance) close() {
 
 // GET /runtime/invocation/next
 func (p *process) handleNext(w http.ResponseWriter, r *http.Request) {
-	p.firstPoll.Do(func() { close(p.polled) })
+	p.firstPoll.Do(func() {
+		p.init = time.Since(p.started)
+		close(p.polled)
+	})
 	var inv *invocation
 	select {
 	case inv = <-p.next:

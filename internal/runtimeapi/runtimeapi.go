@@ -163,6 +163,33 @@ func (f *Function) Call(ctx context.Context, event []byte) (Response, error) {
 	return i.call(ctx, event)
 }
 
+// A Process is one that polls, or did.
+type Process struct {
+	ID   int
+	Init time.Duration // from before the start to the first poll; what Lambda reports as Init Duration is the same, less its own part
+}
+
+// Process is the process of the instance that serves next, when none is busy.
+func (f *Function) Process() (Process, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.idle) == 0 {
+		return Process{}, errors.New("runtimeapi: every instance is busy")
+	}
+	i := f.idle[len(f.idle)-1]
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.proc == nil {
+		return Process{}, errors.New("runtimeapi: the instance has no process")
+	}
+	select {
+	case <-i.proc.polled:
+		return Process{ID: i.proc.cmd.Process.Pid, Init: i.proc.init}, nil
+	default:
+		return Process{}, errors.New("runtimeapi: the process has not polled")
+	}
+}
+
 // take returns an idle instance or a new one. The caller holds a slot, so there is always room.
 func (f *Function) take() (*instance, error) {
 	f.mu.Lock()
