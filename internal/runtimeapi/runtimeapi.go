@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -188,6 +189,27 @@ func (f *Function) Process() (Process, error) {
 	default:
 		return Process{}, errors.New("runtimeapi: the process has not polled")
 	}
+}
+
+// Processes are the ids of the processes that run now, to look at what they use.
+func (f *Function) Processes() (ids []int) {
+	f.mu.Lock()
+	all := slices.Clone(f.all)
+	f.mu.Unlock()
+	for _, i := range all {
+		i.mu.Lock()
+		p := i.proc
+		i.mu.Unlock()
+		if p == nil {
+			continue
+		}
+		select {
+		case <-p.exited:
+		default:
+			ids = append(ids, p.cmd.Process.Pid)
+		}
+	}
+	return ids
 }
 
 // take returns an idle instance or a new one. The caller holds a slot, so there is always room.

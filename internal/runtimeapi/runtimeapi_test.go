@@ -28,6 +28,13 @@ func TestOneProcessServesManyEvents(t *testing.T) {
 			t.Fatalf("process %s answered, want %s", got, first)
 		}
 	}
+	if ids := f.Processes(); len(ids) != 1 || strconv.Itoa(ids[0]) != first {
+		t.Errorf("processes %d, want %s", ids, first)
+	}
+	f.Close()
+	if ids := f.Processes(); len(ids) != 0 {
+		t.Errorf("processes %d of a closed function", ids)
+	}
 }
 
 func TestLargestEventAndAnswer(t *testing.T) {

@@ -17,9 +17,9 @@ import (
 // maxExpires is the longest that a signed URL may live: seven days, in seconds.
 const maxExpires = 604800
 
-// gate lets a request through to the objects if S3 would.
+// ServeHTTP lets a request through to the objects if S3 would.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
-func (s *Server) gate(w http.ResponseWriter, r *http.Request) {
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A browser asks before it sends, and never signs the question.
 	if r.Method != http.MethodOptions {
 		if e := s.authenticate(r); e != nil {

@@ -45,7 +45,7 @@ type Config struct {
 	Now         func() time.Time // default time.Now
 }
 
-// Server is a running server.
+// Server is a running server. It is an http.Handler as well, for a test that puts something in front of it.
 type Server struct {
 	cfg         Config
 	credentials map[string]Credentials // by access key id
@@ -86,7 +86,7 @@ func Start(cfg Config) (*Server, error) {
 	}
 	s.endpoint = "http://" + l.Addr().String()
 	// net/http's own log could show a URL.
-	s.http = &http.Server{Handler: http.HandlerFunc(s.gate), ErrorLog: log.New(io.Discard, "", 0)}
+	s.http = &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0)}
 	go s.http.Serve(l)
 	return s, nil
 }
