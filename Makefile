@@ -17,7 +17,7 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: build
 build: ## Build the functions for this machine into bin/.
-	$(BUILD) -o bin/api/bootstrap ./functions/api
+	@for f in api queue manifest; do $(BUILD) -o bin/$$f/bootstrap ./functions/$$f || exit 1; done
 
 .PHONY: demo
 demo: build ## The main job, on embedded parts: sign, upload, download, compare.
@@ -64,10 +64,13 @@ fuzz: ## A million inputs against the SDK, then each fuzz target for a minute.
 	go test ./internal/bulk -run TestAgainstSDK -v -timeout 60m -cases 1000000 -seed $(FUZZ_SEED)
 	scripts/fuzz 60s
 
-.PHONY: build-ApiFunction
-build-ApiFunction: ## What sam build calls, with ARTIFACTS_DIR set.
+.PHONY: build-ApiFunction build-QueueFunction build-ManifestFunction
+build-ApiFunction: FUNCTION = api
+build-QueueFunction: FUNCTION = queue
+build-ManifestFunction: FUNCTION = manifest
+build-ApiFunction build-QueueFunction build-ManifestFunction: ## What sam build calls, with ARTIFACTS_DIR set.
 	GOOS=linux GOARCH=$(or $(GOARCH_$(ARCHITECTURE)),$(error ARCHITECTURE must be arm64 or x86_64)) \
-		$(BUILD) -o $(ARTIFACTS_DIR)/bootstrap ./functions/api
+		$(BUILD) -o $(ARTIFACTS_DIR)/bootstrap ./functions/$(FUNCTION)
 
 .PHONY: sam-local
 sam-local: ## The function in the SAM CLI's emulator, in Docker.

@@ -69,7 +69,7 @@ func (s *Source) Config(ctx context.Context) (aws.Config, error) {
 }
 
 // Credentials takes a snapshot.
-func (s *Source) Credentials(ctx context.Context, _ *bulk.Need) (bulk.Credentials, error) {
+func (s *Source) Credentials(ctx context.Context) (bulk.Credentials, error) {
 	if _, err := s.Config(ctx); err != nil {
 		return bulk.Credentials{}, err
 	}

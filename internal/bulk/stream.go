@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"bulkpresign/internal/deflate"
@@ -54,6 +55,16 @@ func (t *Tally) fail(f Failure) {
 	}
 }
 
+// Tally is what became of the batch's keys.
+func (p *Plan) Tally() Tally {
+	t := Tally{Entries: int64(len(p.entries)), Signed: int64(p.Signed())}
+	for _, at := range slices.Sorted(maps.Keys(p.failures)) {
+		f := p.failures[at]
+		t.fail(Failure{Key: p.request.Items[p.entries[at].item].Key, Code: f.code, Message: f.message})
+	}
+	return t
+}
+
 // Lifetime is when URLs were signed and when they end.
 type Lifetime struct {
 	SignedAt  time.Time `json:"signed_at"`
@@ -99,7 +110,7 @@ func (s *Service) Stream(ctx context.Context, caller policy.Caller, r *Request) 
 	p.streamed = true
 	t := &Stream{service: s, plan: p}
 	t.out.zip = newZip(nil, p.presigner)
-	t.state.Lifetime = p.lifetime()
+	t.state.Lifetime = p.Lifetime()
 	return t, nil
 }
 
@@ -113,7 +124,8 @@ func (t *Stream) Resume(s StreamState) {
 	t.out.zip.learn(t.plan.presigner)
 }
 
-func (p *Plan) lifetime() Lifetime {
+// Lifetime is that of all URLs of the batch.
+func (p *Plan) Lifetime() Lifetime {
 	return Lifetime{SignedAt: p.SignedAt, ExpiresIn: p.ExpiresIn, ExpiresAt: p.ExpiresAt, Basis: p.Basis}
 }
 
@@ -127,7 +139,7 @@ func earlier(a, b Lifetime) Lifetime {
 
 // refresh takes the credentials that hold now, and reads the clock again where it must.
 func (t *Stream) refresh(ctx context.Context) error {
-	c, err := t.service.credentials(ctx, &t.plan.needed)
+	c, err := t.service.credentials(ctx)
 	if err != nil {
 		return err
 	}
@@ -142,7 +154,7 @@ func (t *Stream) refresh(ctx context.Context) error {
 	}
 	t.out.flush()
 	t.out.zip.learn(p.presigner)
-	t.state.Lifetime = earlier(t.state.Lifetime, p.lifetime())
+	t.state.Lifetime = earlier(t.state.Lifetime, p.Lifetime())
 	return nil
 }
 
@@ -237,8 +249,10 @@ func (t *Stream) Close() []byte { return t.out.zip.Close() }
 
 // State is that of a Stream that was just Cut.
 func (t *Stream) State() StreamState {
-	t.state.Gzip = t.out.zip.State()
-	return t.state
+	s := t.state
+	s.Gzip = t.out.zip.State()
+	s.Tally.Failed = maps.Clone(s.Tally.Failed)
+	return s
 }
 
 // PresignGet signs a download of an object elsewhere, with the Stream's credentials,

@@ -1,0 +1,319 @@
+package job
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"bulkpresign/internal/awscreds"
+	"bulkpresign/internal/awserr"
+	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/config"
+	"bulkpresign/internal/delivery"
+	"bulkpresign/internal/manifest"
+	"bulkpresign/internal/objects"
+	"bulkpresign/internal/policy"
+	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/s3url"
+	"bulkpresign/internal/sqsqueue"
+)
+
+// Sender takes messages of at most 1 MiB.
+type Sender interface {
+	Send(ctx context.Context, body string) error
+}
+
+// Runner does jobs. It is safe for concurrent use.
+type Runner struct {
+	Service *bulk.Service
+	Store   *objects.Store
+	Results *delivery.Bucket
+	Lists   Place
+	Queue   Sender // the function's own queue, to go on from; or nil
+	Notify  Sender // who is told of each result; or nil
+	Log     *slog.Logger
+}
+
+// Place is where lists lie.
+type Place struct {
+	Bucket string // empty: each bucket that may be signed for
+	Prefix string
+}
+
+// holds tells whether an object is a list.
+func (r *Runner) holds(bucket, key string) bool {
+	inBucket := bucket == r.Lists.Bucket || r.Lists.Bucket == "" && r.Service.Policy.AllowsBucket(bucket)
+	return inBucket && len(key) > len(r.Lists.Prefix) && key[:len(r.Lists.Prefix)] == r.Lists.Prefix
+}
+
+// isResult tells whether an object is one that jobs write: to take it for an input would
+// never end.
+func (r *Runner) isResult(o objects.Ref) bool {
+	p := r.Results.Prefix
+	return o.Bucket == r.Results.Folder.Bucket && len(o.Key) >= len(p) && o.Key[:len(p)] == p
+}
+
+// Run does a job, as far as there is time. An error is one that may pass: the input must
+// be delivered again. Whatever else is wrong is in the summary, which is in the results
+// bucket, too. The summary is nil for an object that is a result itself.
+func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
+	began := time.Now()
+	if in.Request == nil && r.isResult(in.Object) {
+		r.Log.InfoContext(ctx, "an event of the results bucket is passed over", "result", in.Object.Key)
+		return nil, nil
+	}
+	s := new(Summary)
+	err := r.run(ctx, in, s)
+	if e := (*awserr.Error)(nil); in.Resume != nil && errors.As(err, &e) && e.Code == "NoSuchUpload" {
+		// The upload was completed by another delivery of the same message, or S3 dropped it.
+		var done bool
+		if done, err = r.doneSince(ctx, in.Name(), in.Resume.Stream.Lifetime.SignedAt); err == nil && !done {
+			again := *in
+			again.Resume = nil
+			*s = Summary{}
+			err = r.run(ctx, &again, s)
+		}
+	}
+	if err != nil {
+		var permanent bool
+		if s.Error, permanent = verdict(err); permanent {
+			s.Result, s.Lifetime = nil, nil
+			err = inResults(r.write(ctx, in.Name(), s))
+			if err == nil {
+				err = r.notify(ctx, s, "")
+			}
+		}
+	}
+	r.record(ctx, in, s, began, err)
+	return s, err
+}
+
+// record writes what became of a job. It holds neither a key that was signed nor a URL.
+func (r *Runner) record(ctx context.Context, in *Input, s *Summary, began time.Time, err error) {
+	attributes := []any{"source", s.Source.Kind, "job", in.Name(), "milliseconds", float64(time.Since(began).Microseconds()) / 1000,
+		"bucket", s.Bucket, "operation", s.Operation, "entries", s.Entries, "signed", s.Signed}
+	if s.Lifetime != nil {
+		attributes = append(attributes, "expiresAt", s.ExpiresAt, "basis", string(s.Basis))
+	}
+	if s.handedOn {
+		attributes = append(attributes, "handedOn", true)
+	}
+	level := slog.LevelInfo
+	switch {
+	case err != nil:
+		level = slog.LevelError
+		attributes = append(attributes, "cause", err.Error())
+	case s.Error != nil:
+		attributes = append(attributes, "code", string(s.Error.Code), "detail", s.Error.Message)
+	}
+	r.Log.Log(ctx, level, "job", attributes...)
+}
+
+// work is a job whose request is known.
+type work struct {
+	in      *Input
+	request *bulk.Request
+	list    *objects.Object // open, or nil
+}
+
+// run does a job and fills the summary in. It writes the summary unless there is an
+// error.
+func (r *Runner) run(ctx context.Context, in *Input, s *Summary) error {
+	w := &work{in: in}
+	if err := r.resolve(ctx, w, s); err != nil {
+		return err
+	}
+	if w.list != nil {
+		defer w.list.Close()
+	}
+	var signer signer
+	var err error
+	if w.request.Source == bulk.Keys && w.list == nil {
+		signer, err = r.signKeys(ctx, w, s)
+	} else {
+		signer, err = r.signStream(ctx, w, s)
+	}
+	if err != nil || s.handedOn {
+		return err
+	}
+	if err := r.write(ctx, in.Name(), s); err != nil {
+		return inResults(err)
+	}
+	return r.notify(ctx, s, signer.PresignGet(r.Results.Location, s.Result.Key))
+}
+
+// signer signs the result's own URL for the notification.
+type signer interface {
+	PresignGet(at s3url.Location, key string) string
+}
+
+// resolve finds the request and, if its keys are in a list, opens that.
+func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
+	in := w.in
+	ref := in.Object
+	switch {
+	case in.Request != nil:
+		s.Source.Kind = "keys"
+		if w.request, err = r.decode(in.Request); err != nil {
+			return err
+		}
+	case r.holds(ref.Bucket, ref.Key):
+		s.Source = Source{Kind: "manifest", Manifest: &ref}
+		format, _, ok := manifest.FormatOf(ref.Key)
+		if !ok {
+			return unknownFormat()
+		}
+		if in.Resume != nil && format != manifest.Request {
+			ref.ETag = in.Resume.ETag
+		}
+		if w.list, err = r.Store.Open(ctx, ref); err != nil {
+			return err
+		}
+		if format != manifest.Request {
+			w.request, err = bulk.FromMetadata(w.list.Metadata)
+			break
+		}
+		if w.request, err = r.readRequest(w); err != nil {
+			return err
+		}
+	default:
+		s.Source = Source{Kind: "object", Object: &ref}
+		w.request = &bulk.Request{Bucket: ref.Bucket, Operation: s3op.GetObject, Items: []bulk.Item{{Key: ref.Key}}, Count: 1}
+	}
+	if err != nil {
+		return err
+	}
+	switch w.request.Source {
+	case bulk.Prefix:
+		s.Source = Source{Kind: "prefix", Prefix: &w.request.Prefix}
+	case bulk.Manifest:
+		ref := objects.Ref{Bucket: w.request.Manifest.Bucket, Key: w.request.Manifest.Key}
+		s.Source = Source{Kind: "manifest", Manifest: &ref}
+		if !r.holds(ref.Bucket, ref.Key) {
+			return &bulk.Error{Code: bulk.InvalidRequest, Detail: fmt.Sprintf(`field "manifest" must name a list where lists lie, under %q: see PRESIGN_MANIFEST_BUCKET and PRESIGN_MANIFEST_PREFIX`, r.Lists.Prefix)}
+		}
+		format, _, ok := manifest.FormatOf(ref.Key)
+		if !ok {
+			return unknownFormat()
+		}
+		if format == manifest.Request {
+			return &bulk.Error{Code: bulk.InvalidRequest, Detail: `field "manifest" names a request rather than a list: send that request itself`}
+		}
+		if in.Resume != nil {
+			ref.ETag = in.Resume.ETag
+		}
+		if w.list, err = r.Store.Open(ctx, ref); err != nil {
+			return err
+		}
+	}
+	if w.list != nil {
+		ref := w.list.Ref
+		s.Source.Manifest = &ref
+	}
+	return nil
+}
+
+func unknownFormat() error {
+	return &manifest.BrokenError{Reason: "its name does not say how it is written: end it with .txt, .csv, .jsonl or .ndjson (each also with .gz or .zst), manifest.json for an S3 Inventory, or .json for a request"}
+}
+
+func (r *Runner) decode(text []byte) (*bulk.Request, error) {
+	// Decode takes the text over, and the input's name is made of it.
+	return bulk.Decode(bytes.Clone(text), r.Service.Policy.MaxKeys)
+}
+
+// maxRequest is the most bytes of a request that lies in S3: what a Lambda takes in an
+// invoke.
+const maxRequest = 6 << 20
+
+// readRequest reads the list that is a request, and closes it.
+func (r *Runner) readRequest(w *work) (*bulk.Request, error) {
+	list := w.list
+	w.list = nil
+	defer list.Close()
+	if list.Size > maxRequest {
+		return nil, &manifest.BrokenError{Reason: fmt.Sprintf("a request may have %d bytes: put the keys into a list, one a line", maxRequest)}
+	}
+	text, err := io.ReadAll(list)
+	if err != nil {
+		return nil, err
+	}
+	return r.decode(text)
+}
+
+// signKeys signs a request with its keys, as a batch.
+func (r *Runner) signKeys(ctx context.Context, w *work, s *Summary) (signer, error) {
+	plan, err := r.Service.Plan(ctx, w.in.Caller, w.request)
+	if err != nil {
+		return nil, err
+	}
+	if plan.URLs() > r.Service.Policy.MaxKeys {
+		return nil, bulk.TooLarge(plan.Within(r.Service.Policy.MaxKeys), "")
+	}
+	format := plan.Format(bulk.NDJSON)
+	plan.Sign()
+	tally, lifetime := plan.Tally(), plan.Lifetime()
+	s.Bucket, s.Operation, s.Lifetime, s.Headers = plan.Bucket, plan.Operation.String(), &lifetime, plan.Headers()
+	s.count(tally)
+	out := r.Results.Writer(w.in.Name()+"/result."+format.FileExtension()+".gz", format.MediaType(), "gzip")
+	o, err := out.Complete(ctx, plan.AppendGzip(nil, format))
+	if err != nil {
+		return nil, inResults(err)
+	}
+	s.Result = &Result{Object: o, Format: format.String(), Encoding: "gzip"}
+	return plan, nil
+}
+
+func (s *Summary) count(t bulk.Tally) {
+	s.Entries, s.Signed, s.Failed, s.Errors = t.Entries, t.Signed, t.Failed, t.First
+}
+
+// notify tells who wants to know of a result. url is a bearer secret.
+func (r *Runner) notify(ctx context.Context, s *Summary, url string) error {
+	if r.Notify == nil {
+		return nil
+	}
+	body, err := json.Marshal(struct {
+		*Summary
+		URL string `json:"result_url,omitempty"` // a signed GET of the result
+	}{s, url})
+	if err != nil {
+		return err
+	}
+	return inResults(r.Notify.Send(ctx, string(body)))
+}
+
+// Caller is who brings an event of an AWS service.
+func Caller(service, arn string) policy.Caller {
+	return policy.Caller{Kind: policy.Service, Service: service, SourceARN: arn}
+}
+
+// NewRunner makes a Runner of what is configured.
+func NewRunner(c *config.Config, log *slog.Logger) *Runner {
+	source := &awscreds.Source{SigningRole: c.SigningRole}
+	r := &Runner{
+		Service: &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now},
+		Store: &objects.Store{Load: source.Config, Region: func(bucket string) string {
+			if bucket == c.Lists.Bucket && c.Lists.Region != "" {
+				return c.Lists.Region
+			}
+			at, _ := c.Locate(bucket)
+			return at.Region
+		}},
+		Results: delivery.To(c.Results, source.Config),
+		Lists:   Place{Bucket: c.Lists.Bucket, Prefix: c.Lists.Prefix},
+		Log:     log,
+	}
+	if c.QueueURL != "" {
+		r.Queue = sqsqueue.To(c.QueueURL, source.Config)
+	}
+	if c.NotifyURL != "" {
+		r.Notify = sqsqueue.To(c.NotifyURL, source.Config)
+	}
+	return r
+}
