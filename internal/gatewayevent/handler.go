@@ -19,6 +19,7 @@ import (
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/delivery"
 	"bulkpresign/internal/policy"
+	"bulkpresign/internal/runtimeclient"
 )
 
 // MaxResponse is the most that a synchronous invocation may answer, in bytes. One
@@ -33,6 +34,12 @@ type Handler struct {
 	Service *bulk.Service
 	Results *delivery.Bucket // where answers go that do not fit, or nil
 	Log     *slog.Logger
+}
+
+// Handle is Invoke for the runtime API.
+func (h *Handler) Handle(ctx context.Context, payload []byte) (runtimeclient.Answer, error) {
+	answer, err := h.Invoke(ctx, payload)
+	return runtimeclient.Answer{Whole: answer}, err
 }
 
 // Invoke answers one event. An HTTP event always has an HTTP answer; a direct
