@@ -37,7 +37,7 @@ var (
 // fixed is a source of credentials that never change.
 type fixed struct{ now bulk.Credentials }
 
-func (f fixed) Credentials(context.Context) (bulk.Credentials, error) { return f.now, nil }
+func (f fixed) Credentials(context.Context, *bulk.Need) (bulk.Credentials, error) { return f.now, nil }
 
 // everything allows every operation on one bucket.
 func everything(bucket string) policy.Policy {

@@ -23,17 +23,6 @@ import (
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 const MaxKeyBytes = 1024
 
-// Credentials are one reading of the role's credentials.
-type Credentials struct {
-	sigv4.Credentials
-	Expires time.Time // zero when it cannot be known
-}
-
-// CredentialsSource hands out the credentials that hold now.
-type CredentialsSource interface {
-	Credentials(ctx context.Context) (Credentials, error)
-}
-
 // Service plans batches. It is safe for concurrent use.
 type Service struct {
 	Policy      policy.Policy
@@ -72,6 +61,8 @@ type Plan struct {
 	path    []byte        // scratch of own
 
 	location    s3url.Location
+	wanted      int64 // seconds that the URLs are to live
+	needed      Need  // what the credentials are for
 	credentials Credentials
 	signer      *sigv4.Signer
 	scratch     sigv4.Request
@@ -151,7 +142,11 @@ func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request)
 		}
 		return nil, err
 	}
-	credentials, err := s.credentials(ctx)
+	if err := p.judgeExpiry(&s.Policy); err != nil {
+		return nil, err
+	}
+	p.needed = p.need(caller, &s.Policy)
+	credentials, err := s.credentials(ctx, &p.needed)
 	if err != nil {
 		return nil, err
 	}
@@ -162,8 +157,8 @@ func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request)
 }
 
 // credentials takes a snapshot. The error is an *Error.
-func (s *Service) credentials(ctx context.Context) (Credentials, error) {
-	c, err := s.Credentials.Credentials(ctx)
+func (s *Service) credentials(ctx context.Context, need *Need) (Credentials, error) {
+	c, err := s.Credentials.Credentials(ctx, need)
 	if err != nil {
 		return c, &Error{
 			Code:   CredentialsUnavailable,
@@ -178,7 +173,7 @@ func (s *Service) credentials(ctx context.Context) (Credentials, error) {
 func (p *Plan) signWith(credentials Credentials, s *Service) error {
 	// One reading of the clock for the whole batch, so that midnight cannot split it.
 	p.SignedAt = s.Now().UTC().Truncate(time.Second)
-	if err := p.decideExpiry(s.Policy, credentials); err != nil {
+	if err := p.decideExpiry(credentials); err != nil {
 		return err
 	}
 	p.credentials = credentials
@@ -255,16 +250,22 @@ func (p *Plan) merges() int {
 	return items * len(p.request.Options)
 }
 
-// decideExpiry finds the lifetime: what is asked for, or less when the credentials
-// are known to end sooner.
-func (p *Plan) decideExpiry(limits policy.Policy, c Credentials) error {
-	p.ExpiresIn = p.request.ExpiresIn
-	if p.ExpiresIn == 0 {
-		p.ExpiresIn = int64(limits.DefaultExpiresIn / time.Second)
+// judgeExpiry finds the lifetime that is asked for.
+func (p *Plan) judgeExpiry(limits *policy.Policy) error {
+	p.wanted = p.request.ExpiresIn
+	if p.wanted == 0 {
+		p.wanted = int64(limits.DefaultExpiresIn / time.Second)
 	}
-	if most := int64(limits.MaxExpiresIn / time.Second); p.ExpiresIn > most {
+	if most := int64(limits.MaxExpiresIn / time.Second); p.wanted > most {
 		return failf(ExpiryTooLong, `field "expires_in" is over the maximum of %d seconds`, most)
 	}
+	return nil
+}
+
+// decideExpiry finds the lifetime: what is asked for, or less when the credentials
+// are known to end sooner.
+func (p *Plan) decideExpiry(c Credentials) error {
+	p.ExpiresIn = p.wanted
 	p.Basis, p.CredentialsUntil = BasisUnknown, c.Expires
 	if !c.Expires.IsZero() {
 		p.Basis = BasisSignature

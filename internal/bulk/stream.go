@@ -139,7 +139,7 @@ func earlier(a, b Lifetime) Lifetime {
 
 // refresh takes the credentials that hold now, and reads the clock again where it must.
 func (t *Stream) refresh(ctx context.Context) error {
-	c, err := t.service.credentials(ctx)
+	c, err := t.service.credentials(ctx, &t.plan.needed)
 	if err != nil {
 		return err
 	}

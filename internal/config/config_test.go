@@ -196,6 +196,9 @@ func TestProblems(t *testing.T) {
 		{"PRESIGN_ACCELERATE", []string{"PRESIGN_ACCELERATE=on"}},
 		{"PRESIGN_POLICY", []string{"PRESIGN_POLICY=not a policy"}},
 		{"PRESIGN_SIGNING_ROLE_ARN", []string{"PRESIGN_SIGNING_ROLE_ARN=role"}},
+		{"PRESIGN_MAX_EXPIRES_IN", []string{"PRESIGN_SIGNING_ROLE_ARN=arn:aws:iam::123456789012:role/signer", "PRESIGN_MAX_EXPIRES_IN=3601"}},
+		{"PRESIGN_SIGNING_SESSION", []string{"PRESIGN_SIGNING_SESSION=user"}},
+		{"PRESIGN_SIGNING_SESSION", []string{"PRESIGN_SIGNING_SESSION=request", "PRESIGN_BUCKETS=arn:aws:s3-object-lambda:eu-west-1:123456789012:accesspoint/ap"}},
 		{"PRESIGN_RESULTS_BUCKET", []string{"PRESIGN_RESULTS_BUCKET=s3://results"}},
 		{"PRESIGN_MANIFEST_BUCKET", []string{"PRESIGN_MANIFEST_BUCKET=s3://lists"}},
 		{"PRESIGN_MANIFEST_BUCKET", []string{"PRESIGN_MANIFEST_BUCKET=lists@"}},
@@ -290,8 +293,11 @@ func TestResults(t *testing.T) {
 		t.Errorf("%v: %v", c.Results, err)
 	}
 	const role = "arn:aws:iam::123456789012:role/path/signer"
-	if c, err := config.Load(environment("PRESIGN_SIGNING_ROLE_ARN=" + role)); err != nil || c.SigningRole != role {
-		t.Errorf("%q: %v", c.SigningRole, err)
+	if c, err := config.Load(environment("PRESIGN_SIGNING_ROLE_ARN="+role, "PRESIGN_MAX_EXPIRES_IN=3600")); err != nil || c.SigningRole != role || c.Session != "caller" {
+		t.Errorf("%q, %q: %v", c.SigningRole, c.Session, err)
+	}
+	if c, err := config.Load(environment("PRESIGN_SIGNING_SESSION=request", "PRESIGN_BUCKETS=arn:aws:s3:eu-west-1:123456789012:accesspoint/ap")); err != nil || c.Session != "request" {
+		t.Errorf("%q: %v", c.Session, err)
 	}
 }
 
