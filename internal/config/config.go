@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -102,9 +104,7 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 			l.problem(variable, "is not set, and this function needs it")
 		}
 	}
-	if getenv("PRESIGN_POLICY") != "" {
-		l.problem("PRESIGN_POLICY", "is not supported by this version: unset it")
-	}
+	c.Policy.Document = l.document()
 	return c, errors.Join(l.problems...)
 }
 
@@ -233,6 +233,37 @@ func (l *loader) buckets(common s3url.Settings) (names []string, places map[stri
 		l.problem(variable, "is not set: name the buckets that may be signed for")
 	}
 	return names, places
+}
+
+// document reads the policy document, which is the variable itself or a file of the
+// deployment package.
+func (l *loader) document() *policy.Document {
+	const variable = "PRESIGN_POLICY"
+	text := []byte(l.getenv(variable))
+	if len(text) == 0 {
+		return nil
+	}
+	if path, isFile := strings.CutPrefix(string(text), "file://"); isFile {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(l.getenv("LAMBDA_TASK_ROOT"), path)
+		}
+		var err error
+		if text, err = os.ReadFile(path); err != nil {
+			var reason *os.PathError // without its path, which may not be one
+			if errors.As(err, &reason) {
+				err = reason.Err
+			}
+			l.problem(variable, "names a file that cannot be read: %v", err)
+			return nil
+		}
+	}
+	document, err := policy.ParseDocument(text)
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			l.problem(variable, "%s", strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return document
 }
 
 // maxChained is the longest session of a role that another role assumes, as a function's
