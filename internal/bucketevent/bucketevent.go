@@ -31,6 +31,7 @@ type Event struct {
 	Name      string // as the source names it: ObjectCreated:Put, Object Created
 	Time      time.Time
 	Bucket    string
+	BucketARN string // which says the partition too
 	Key       string // decoded
 	VersionID string // in a bucket that keeps versions
 	ETag      string // without quotation marks
@@ -69,6 +70,7 @@ func ReadNotification(text []byte) ([]Event, error) {
 			Name:      strings.TrimPrefix(r.EventName, "s3:"), // servers other than S3's own write it
 			Time:      r.EventTime,
 			Bucket:    r.S3.Bucket.Name,
+			BucketARN: r.S3.Bucket.Arn,
 			Key:       r.S3.Object.URLDecodedKey,
 			VersionID: r.S3.Object.VersionID,
 			ETag:      strings.Trim(r.S3.Object.ETag, `"`),
@@ -130,6 +132,9 @@ func ReadEventBridge(text []byte) (Event, error) {
 		ETag:      strings.Trim(detail.Object.ETag, `"`),
 		Size:      detail.Object.Size,
 		Sequencer: detail.Object.Sequencer,
+	}
+	if len(outer.Resources) > 0 {
+		e.BucketARN = outer.Resources[0]
 	}
 	switch {
 	case outer.Source != "aws.s3":

@@ -17,7 +17,7 @@ import (
 // notification is a record of an S3 event notification with a key as S3 writes it.
 func notification(name, key string) string {
 	return `{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventTime":"1970-01-01T00:00:00.000Z","eventName":"` + name + `",` +
-		`"s3":{"bucket":{"name":"photos"},"object":{"key":"` + key + `","size":1024,"eTag":"d41d8cd98f00b204e9800998ecf8427e","versionId":"096fKKXTRTtl3on89fVO.nfljtsv6qko","sequencer":"0055AED6DCD90281E5"}}}]}`
+		`"s3":{"bucket":{"name":"photos","arn":"arn:aws:s3:::photos"},"object":{"key":"` + key + `","size":1024,"eTag":"d41d8cd98f00b204e9800998ecf8427e","versionId":"096fKKXTRTtl3on89fVO.nfljtsv6qko","sequencer":"0055AED6DCD90281E5"}}}]}`
 }
 
 // created is an event as EventBridge hands it on.
@@ -34,7 +34,7 @@ func TestReadNotification(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []bucketevent.Event{{
-		Source: bucketevent.Notification, Name: "ObjectCreated:Put", Time: time.Unix(0, 0).UTC(), Bucket: "photos", Key: "HappyFace.jpg",
+		Source: bucketevent.Notification, Name: "ObjectCreated:Put", Time: time.Unix(0, 0).UTC(), Bucket: "photos", BucketARN: "arn:aws:s3:::photos", Key: "HappyFace.jpg",
 		VersionID: "096fKKXTRTtl3on89fVO.nfljtsv6qko", ETag: "d41d8cd98f00b204e9800998ecf8427e", Size: 1024, Sequencer: "0055AED6DCD90281E5",
 	}}
 	if d := cmp.Diff(want, got); d != "" {
@@ -69,7 +69,7 @@ func TestKeys(t *testing.T) {
 func TestReadEventBridge(t *testing.T) {
 	got, err := bucketevent.ReadEventBridge([]byte(created("example-key")))
 	want := bucketevent.Event{
-		Source: bucketevent.EventBridge, Name: "Object Created", Time: time.Date(2021, 11, 12, 0, 0, 0, 0, time.UTC), Bucket: "photos", Key: "example-key",
+		Source: bucketevent.EventBridge, Name: "Object Created", Time: time.Date(2021, 11, 12, 0, 0, 0, 0, time.UTC), Bucket: "photos", BucketARN: "arn:aws:s3:::photos", Key: "example-key",
 		VersionID: "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e", ETag: "b1946ac92492d2347c6235b4d2611184", Size: 5, Sequencer: "617f08299329d189",
 	}
 	if d := cmp.Diff(want, got); d != "" || err != nil {

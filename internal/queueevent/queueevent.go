@@ -29,11 +29,12 @@ const (
 func (k Kind) String() string { return [...]string{"bad", "request", "objects", "continuation"}[k] }
 
 // ContinuationMember is the member that makes a message a Continuation.
-const ContinuationMember = "presign_continuation"
+const ContinuationMember = "presign_job"
 
 // Message is one message, out of whatever was around it.
 type Message struct {
 	ID     string // SQS's, to report a batch item failure with; empty without a queue
+	Queue  string // the ARN of the queue, if there is one
 	Kind   Kind
 	Text   []byte              // the message itself
 	Events []bucketevent.Event // of Objects; none of a test that S3 sent
@@ -74,7 +75,7 @@ func fromQueue(e *events.SQSEvent, err error) ([]Message, error) {
 			return nil, fmt.Errorf("record %d of the SQS event lacks a messageId", i)
 		}
 		all[i] = Classify([]byte(r.Body))
-		all[i].ID = r.MessageId
+		all[i].ID, all[i].Queue = r.MessageId, r.EventSourceARN
 	}
 	return all, nil
 }

@@ -37,7 +37,7 @@ func TestClassify(t *testing.T) {
 		{`{}`, queueevent.Request, 0, ""},
 		{`{"nope":1}`, queueevent.Request, 0, ""},
 		{`{"keys":["a"`, queueevent.Request, 0, ""},
-		{`{"presign_continuation":1,"keys":"x"}`, queueevent.Continuation, 0, ""},
+		{`{"presign_job":1,"keys":"x"}`, queueevent.Continuation, 0, ""},
 		{s3, queueevent.Objects, 1, ""},
 		{deleted, queueevent.Objects, 1, ""},
 		{s3test, queueevent.Objects, 0, ""},
@@ -116,7 +116,7 @@ func TestSamples(t *testing.T) {
 			continue
 		}
 		m := all[0]
-		if m.Kind != want.kind || (m.ID != "") != want.inQueue {
+		if m.Kind != want.kind || (m.ID != "") != want.inQueue || (m.Queue != "") != want.inQueue {
 			t.Errorf("%s: %s, ID %q, %v", name, m.Kind, m.ID, m.Err)
 		}
 		switch m.Kind {
@@ -162,7 +162,7 @@ func FuzzDecode(f *testing.F) {
 	for _, name := range []string{"direct.json", "s3-notification.json", "eventbridge.json", "sqs-request.json", "sqs-s3.json", "sqs-sns-s3.json"} {
 		f.Add(sample(f, name))
 	}
-	for _, s := range []string{s3, deleted, bridge, s3test, published(s3), published("x"), `{"presign_continuation":{}}`} {
+	for _, s := range []string{s3, deleted, bridge, s3test, published(s3), published("x"), `{"presign_job":{}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
