@@ -103,9 +103,9 @@ test-arm64: ## The arm64 assembly, under qemu-user (Debian: qemu-user-static).
 
 .PHONY: generate check-generated
 generate: ## Write the assembly anew.
-	go generate ./internal/sigv4/sha256x4
+	go generate ./internal/sigv4/sha256x16
 check-generated: ## The checked-in assembly is what its generator writes.
-	go -C internal/sigv4/sha256x4/gen test ./...
+	go -C internal/sigv4/sha256x16/gen test ./...
 
 .PHONY: help
 help: ## This list.

@@ -101,7 +101,7 @@ func (t *table) enter(keys []string) error {
 			fresh := &contestant{name: name + ", fresh signer", cores: cores, keys: headline}
 			o := newOurs(portable, now, m)
 			fresh.measure = inBatches(func(keys []string) error {
-				o.presigner = signer(time.Now()).Presigner(&request)
+				o.fresh(time.Now())
 				o.sign(keys)
 				return nil
 			}, keys, headline, cores, oursAtLeast)

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"bulkpresign/internal/sigv4"
+	"bulkpresign/internal/sigv4/sha256x16"
 )
 
 // ours signs batches with this project's signer: everything from the keys, as strings, to
 // the complete URLs in the order of the keys, one after the other in one buffer.
 type ours struct {
-	portable  bool // crypto/sha256 alone; else SignAll, which chooses by machine and size
+	kernel    *sha256x16.Kernel // nil for crypto/sha256 alone
 	presigner *sigv4.Presigner
 	*memory
 }
@@ -25,7 +26,17 @@ type memory struct {
 }
 
 func newOurs(portable bool, now time.Time, m *memory) *ours {
-	return &ours{portable: portable, presigner: signer(now).Presigner(&request), memory: m}
+	o := &ours{kernel: sha256x16.Best(), memory: m}
+	if portable {
+		o.kernel = nil
+	}
+	o.fresh(now)
+	return o
+}
+
+// fresh begins with another second's signer.
+func (o *ours) fresh(now time.Time) {
+	o.presigner = signer(now).Presigner(&request).WithKernel(o.kernel)
 }
 
 func (o *ours) sign(keys []string) {
@@ -35,20 +46,9 @@ func (o *ours) sign(keys []string) {
 		o.ends = append(o.ends, uint32(len(o.paths)))
 	}
 	o.signatures = resize(o.signatures, len(keys))
-	if o.portable {
-		o.split((*ours).signPortable)
-	} else {
-		o.presigner.SignAll(o.signatures, o.paths, o.ends)
-	}
+	o.presigner.SignAll(o.signatures, o.paths, o.ends)
 	o.urls = resize(o.urls, o.urlsEnd(len(keys)))
 	o.split((*ours).writeURLs)
-}
-
-// signPortable signs a part the portable way, which SignAll takes only where it must.
-func (o *ours) signPortable(p *sigv4.Presigner, from, to int) {
-	for i := from; i < to; i++ {
-		o.signatures[i] = p.Sign(o.paths[o.pathsEnd(i):o.ends[i]])
-	}
 }
 
 // writeURLs writes a part's URLs to where they lie among all.

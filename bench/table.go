@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"bulkpresign/internal/sigv4/sha256x4"
+	"bulkpresign/internal/sigv4/sha256x16"
 )
 
 // A table has the contestants, and those by name that others are compared with.
@@ -51,8 +51,8 @@ func (t *table) sdkFor(n int) *contestant {
 }
 
 func (t *table) print(w io.Writer, rounds int) {
-	fmt.Fprintf(w, "%s, %d CPUs, %s/%s, %s; four-stream SHA-256 kernel: %s\n",
-		cpuModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), yesNo(sha256x4.Supported()))
+	fmt.Fprintf(w, "%s, %d CPUs, %s/%s, %s; SHA-256 kernel: %v\n",
+		cpuModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), sha256x16.Best())
 	fmt.Fprintf(w, "GetObject, %d keys of 40 to 80 bytes, a session token of %d characters: "+
 		"%.1f compressions of SHA-256 a URL; medians of %d interleaved rounds\n",
 		numKeys, tokenLength, t.compressions, rounds)
@@ -120,13 +120,6 @@ func thousands(x float64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
 }
 
 // writeMarkdown writes a table that also reads well as it is: all columns but the first are

@@ -102,11 +102,7 @@ type Stream struct {
 func (s *Service) Stream(ctx context.Context, caller policy.Caller, r *Request) (*Stream, error) {
 	own := *r
 	own.Items, own.own, own.Count = nil, nil, 0
-	count := r.Count
-	if r.Source != Keys {
-		count = -1
-	}
-	p, err := s.prepare(ctx, caller, &own, count)
+	p, err := s.prepare(ctx, caller, &own)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +139,7 @@ func earlier(a, b Lifetime) Lifetime {
 
 // refresh takes the credentials that hold now, and reads the clock again where it must.
 func (t *Stream) refresh(ctx context.Context) error {
-	c, err := t.service.credentials(ctx, &t.plan.needed)
+	c, err := t.service.credentials(ctx)
 	if err != nil {
 		return err
 	}
@@ -212,18 +208,18 @@ func (t *Stream) judge(entries []Entry) {
 	for i := range entries {
 		listed := &entries[i]
 		e := entry{item: int32(i), kind: failed}
-		f := failure{code: listed.Code, message: listed.Message}
+		code, message := listed.Code, listed.Message
 		switch {
-		case f.code != "":
+		case code != "":
 		case listed.Bucket != "" && listed.Bucket != p.Bucket:
-			f.code, f.message = BucketNotAllowed, fmt.Sprintf("the list names bucket %s for the key and is signed for %s: make a list for each bucket", shownBucket(listed.Bucket), shownBucket(p.Bucket))
+			code, message = BucketNotAllowed, fmt.Sprintf("the list names bucket %s for the key and is signed for %s: make a list for each bucket", shownBucket(listed.Bucket), shownBucket(p.Bucket))
 		default:
-			e, f = p.judgeItem(&t.service.Policy, i)
+			e, code, message = p.judgeItem(&t.service.Policy, i)
 		}
-		if f.code != "" && listed.Line > 0 {
-			f.message = fmt.Sprintf("line %d: %s", listed.Line, f.message)
+		if code != "" && listed.Line > 0 {
+			message = fmt.Sprintf("line %d: %s", listed.Line, message)
 		}
-		p.enter(e, f)
+		p.enter(e, code, message)
 	}
 }
 

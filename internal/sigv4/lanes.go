@@ -1,72 +1,50 @@
 package sigv4
 
 import (
-	"bytes"
 	"encoding/binary"
 	"runtime"
 	"sync"
 
-	"bulkpresign/internal/sigv4/sha256x4"
+	"bulkpresign/internal/sigv4/sha256x16"
 )
 
-// lanes is the scratch space of the multi-buffer path: four requests are hashed in
-// step, since one alone leaves most of the SHA-256 unit idle.
+// lanes is the scratch space of the multi-buffer path: sixteen requests are hashed in
+// step, since one alone leaves most of a processor idle.
 //
 // Requests whose paths are equally long differ in their first blocks alone. All that
 // follows lies at the same offsets, so its message schedules are computed once for a
-// length and used for every request of it.
+// length and used for every request of it. What is left over of the lengths is hashed
+// in step as well, without that.
 type lanes struct {
-	fours     [wave]four
-	hexAt     int // where the canonical request's hash stands in inner
-	innerIV   sha256x4.State
-	outerIV   sha256x4.State
+	kernel *sha256x16.Kernel
+	head   int // where the path of a request begins
+	tail   int // where the constant end of a request begins in the lanes' buffers
+	end    int // and where it ends
+
+	hexAt      int // where the canonical request's hash stands in inner
+	initial    sha256x16.State
+	innerState sha256x16.State // of HMAC's inner hash, after its constant blocks
+	outerState sha256x16.State
+	state      sha256x16.State
+	requests   [sha256x16.Streams][]byte // each lane's, with padding, and room before the tail
+	messages   [sha256x16.Streams][]byte // of them: what is hashed
+	inner      [sha256x16.Streams][]byte // what HMAC's inner hash still takes
+	outer      [sha256x16.Streams][]byte // and the outer one
+	hexes      [sha256x16.Streams]*[hexSize]byte
+	digests    [sha256x16.Streams]*[SignatureSize]byte
+
 	rest      []byte // the tail from its first whole block, padded
-	schedules []sha256x4.Schedule
+	schedules []sha256x16.Schedule
 	order     []uint32 // keys by length
 	starts    []uint32 // of the lengths in order
+	odd       []uint32 // keys that are left over
 }
 
-// four requests in step.
-type four struct {
-	keys  [sha256x4.Streams]uint32
-	heads [sha256x4.Streams][]byte // first blocks: method, path, the tail's beginning
-	inner [sha256x4.Streams][]byte // what HMAC's inner hash still takes
-	outer [sha256x4.Streams][]byte // and the outer one
-	state sha256x4.State
-}
-
-// wave is how many fours go through each stage before the next one begins. What a
-// stage writes in small pieces the next one reads in large ones, and a processor waits
-// for such pieces when they are young.
-const wave = 4
-
-const block = sha256x4.BlockSize
-
-func newLanes(k *keyedHash) *lanes {
-	l := new(lanes)
-	// The first blocks of both HMAC hashes are the same for every key.
-	constant := len(k.prefix) / block * block
-	begin := append(k.ipad[:len(k.ipad):len(k.ipad)], k.prefix[:constant]...)
-	l.innerIV, l.outerIV = sha256x4.IV, sha256x4.IV
-	compressSame(&l.innerIV, begin)
-	compressSame(&l.outerIV, k.opad[:])
-
-	rest := append([]byte(k.prefix[constant:]), make([]byte, 2*SignatureSize)...)
-	l.hexAt = len(k.prefix) - constant
-	rest = pad(rest, len(begin)+len(rest))
-	sum := pad(make([]byte, SignatureSize), block+SignatureSize)
-	for g := range l.fours {
-		for i := range sha256x4.Streams {
-			l.fours[g].inner[i] = bytes.Clone(rest)
-			l.fours[g].outer[i] = bytes.Clone(sum)
-		}
-	}
-	return l
-}
-
-func compressSame(s *sha256x4.State, blocks []byte) {
-	sha256x4.Blocks(s, &[sha256x4.Streams][]byte{blocks, blocks, blocks, blocks}, len(blocks)/block)
-}
+const (
+	block = sha256x16.BlockSize
+	// paddingRoom is enough for a message's padding: 0x80, zeros, and the length.
+	paddingRoom = block + 1 + 8
+)
 
 // pad ends a message of total bytes, whose last ones message holds (FIPS 180-4,
 // section 5.1.1).
@@ -78,18 +56,82 @@ func pad(message []byte, total int) []byte {
 	return binary.BigEndian.AppendUint64(message, uint64(total)*8)
 }
 
-// SignLanes does what SignPortable does, four keys at a time. It needs
-// sha256x4.Supported to be worth it.
-func (p *Presigner) SignLanes(signatures []Signature, paths []byte, ends []uint32) {
-	p.signLanes(signatures, paths, ends, 0)
+// reset prepares l for the request of p.
+func (l *lanes) reset(p *Presigner) {
+	k := &p.signer.keyed
+	// The first blocks of both HMAC hashes are the same for every key.
+	constant := len(k.prefix) / block * block
+	begin := append(k.ipad[:len(k.ipad):len(k.ipad)], k.prefix[:constant]...)
+	l.kernel.Set(&l.initial, &sha256x16.IV)
+	l.after(&l.innerState, begin)
+	l.after(&l.outerState, k.opad[:])
+
+	rest := append([]byte(k.prefix[constant:]), make([]byte, hexSize)...)
+	l.hexAt = len(k.prefix) - constant
+	rest = pad(rest, len(begin)+len(rest))
+	sum := pad(make([]byte, SignatureSize), block+SignatureSize)
+	for i := range sha256x16.Streams {
+		l.inner[i] = append(l.inner[i][:0], rest...)
+		l.outer[i] = append(l.outer[i][:0], sum...)
+	}
+
+	l.head = len(p.head)
+	l.tail = p.tail
+	l.end = len(p.buf)
+	for i := range l.requests {
+		l.requests[i] = append(append(l.requests[i][:0], p.buf...), 0x80)
+		l.requests[i] = append(l.requests[i], make([]byte, paddingRoom)...)
+	}
+}
+
+// after sets s to the state after constant blocks.
+func (l *lanes) after(s *sha256x16.State, blocks []byte) {
+	s.CopyFrom(&l.initial)
+	l.messages[0] = blocks
+	l.kernel.Blocks(s, &l.messages, 1)
+	h := l.kernel.Get(s, 0)
+	l.kernel.Set(s, &h)
+}
+
+// lay writes a request into a lane's buffer as one piece, padding and all.
+func (l *lanes) lay(p *Presigner, lane int, path []byte) {
+	n := l.head + len(path)
+	if n > l.tail {
+		l.enlarge(n + initialRoom)
+	}
+	buf := l.requests[lane]
+	begin := l.tail - n
+	copy(buf[begin:], p.head)
+	copy(buf[begin+l.head:], path)
+	total := l.end - begin
+	padded := (total + 1 + 8 + block - 1) / block * block
+	padding := buf[l.end+1:]
+	clear(padding[:paddingRoom])
+	binary.BigEndian.PutUint64(padding[padded-total-1-8:], uint64(total)*8)
+	l.messages[lane] = buf[begin : begin+padded]
+}
+
+// enlarge makes so much room before the tails.
+func (l *lanes) enlarge(room int) {
+	for i, buf := range l.requests {
+		l.requests[i] = append(make([]byte, room, room+len(buf)-l.tail), buf[l.tail:]...)
+	}
+	l.end += room - l.tail
+	l.tail = room
 }
 
 // signLanes signs the keys whose first path begins at an offset of paths.
 func (p *Presigner) signLanes(signatures []Signature, paths []byte, ends []uint32, begin uint32) {
-	if p.lanes == nil {
-		p.lanes = newLanes(&p.signer.keyed)
-	}
 	l := p.lanes
+	if l == nil || l.kernel != p.kernel {
+		l = &lanes{kernel: p.kernel}
+		p.lanes = l
+		p.lanesReady = false
+	}
+	if !p.lanesReady {
+		l.reset(p)
+		p.lanesReady = true
+	}
 	l.sort(ends, begin)
 	path := func(i uint32) []byte {
 		if i == 0 {
@@ -97,29 +139,38 @@ func (p *Presigner) signLanes(signatures []Signature, paths []byte, ends []uint3
 		}
 		return paths[ends[i-1]:ends[i]]
 	}
+	width := l.kernel.Width()
+	odd := l.odd[:0]
 	for from := 0; from < len(l.order); {
 		length := len(path(l.order[from]))
 		to := int(l.starts[length])
 		group := l.order[from:to]
 		from = to
-		// A single key is signed sooner the portable way than its schedules are made.
-		if len(group) > 1 {
-			p.prepare(length, l.fours[:min(wave, (len(group)+sha256x4.Streams-1)/sha256x4.Streams)])
+		// What fills a kernel's width to three quarters is cheaper with schedules and
+		// idle streams than without schedules.
+		n := len(group) / width * width
+		if len(group)-n >= max(2, width*3/4) {
+			n = len(group)
 		}
-		for len(group) > 1 {
-			fours := 0
-			for ; fours < wave && len(group) > 1; fours++ {
-				n := min(len(group), sha256x4.Streams)
-				for i := range sha256x4.Streams {
-					l.fours[fours].keys[i] = group[min(i, n-1)] // a lane to spare repeats the last key
-				}
-				group = group[n:]
-			}
-			p.signWave(signatures, l.fours[:fours], path)
+		odd = append(odd, group[n:]...)
+		group = group[:n]
+		if len(group) > 0 {
+			l.prepare(p, length)
 		}
-		if len(group) == 1 {
-			signatures[group[0]] = p.Sign(path(group[0]))
+		for len(group) > 0 {
+			n := min(len(group), sha256x16.Streams)
+			l.sign(p, signatures, group[:n], path, (l.head+length+block-1)/block*block)
+			group = group[n:]
 		}
+	}
+	l.odd = odd
+	for len(odd) >= l.kernel.Pays() {
+		n := min(len(odd), sha256x16.Streams)
+		l.sign(p, signatures, odd[:n], path, 0)
+		odd = odd[n:]
+	}
+	for _, key := range odd {
+		signatures[key] = p.Sign(path(key))
 	}
 }
 
@@ -161,68 +212,45 @@ func resize[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// prepare lays out what requests with paths of one length share, for so many fours.
-func (p *Presigner) prepare(length int, fours []four) {
-	l := p.lanes
+// prepare computes the schedules that requests with paths of one length share.
+func (l *lanes) prepare(p *Presigner, length int) {
 	tail := p.buf[p.tail:]
-	n := len(p.head) + length
-	first := (n + block - 1) / block * block // bytes of the blocks that hold the path
-	inHead := min(first-n, len(tail))
+	n := l.head + length
+	inHead := min((block-n%block)%block, len(tail)) // what lies in a block with the path's end
 	l.rest = pad(append(l.rest[:0], tail[inHead:]...), n+len(tail))
 	l.schedules = resize(l.schedules, len(l.rest)/block)
-	sha256x4.Expand(l.schedules, l.rest)
-	for g := range fours {
-		for i := range sha256x4.Streams {
-			f := &fours[g]
-			f.heads[i] = resize(f.heads[i], first)
-			copy(f.heads[i], p.head)
-			copy(f.heads[i][n:], tail[:inHead])
-		}
-	}
+	l.kernel.Expand(l.schedules, l.rest)
 }
 
-// signWave signs keys with paths of the prepared length.
-func (p *Presigner) signWave(signatures []Signature, fours []four, path func(uint32) []byte) {
-	l := p.lanes
-	for g := range fours {
-		f := &fours[g]
-		for i, key := range f.keys {
-			copy(f.heads[i][len(p.head):], path(key))
+// sign signs up to sixteen keys. If their paths have the prepared length, scheduled is
+// where the prepared schedules begin in the requests.
+func (l *lanes) sign(p *Presigner, signatures []Signature, keys []uint32, path func(uint32) []byte, scheduled int) {
+	n := len(keys)
+	for i, key := range keys {
+		l.lay(p, i, path(key))
+		if scheduled > 0 {
+			l.messages[i] = l.messages[i][:scheduled]
 		}
+		l.hexes[i] = (*[hexSize]byte)(l.inner[i][l.hexAt:])
+		l.digests[i] = (*[SignatureSize]byte)(l.outer[i])
 	}
-	for g := range fours {
-		f := &fours[g]
-		f.state = sha256x4.IV
-		sha256x4.Blocks(&f.state, &f.heads, len(f.heads[0])/block)
-		sha256x4.Scheduled(&f.state, l.schedules)
+	l.state.CopyFrom(&l.initial)
+	l.kernel.Blocks(&l.state, &l.messages, n)
+	if scheduled > 0 {
+		l.kernel.Scheduled(&l.state, l.schedules, n)
 	}
-	var hash Signature
-	for g := range fours {
-		f := &fours[g]
-		for i := range f.keys {
-			f.state.PutDigest((*[SignatureSize]byte)(&hash), i)
-			AppendHex(f.inner[i][:l.hexAt], &hash)
-		}
+	l.kernel.HexDigests(&l.hexes, &l.state, n)
+
+	l.state.CopyFrom(&l.innerState)
+	l.kernel.Blocks(&l.state, &l.inner, n)
+	l.kernel.Digests(&l.digests, &l.state, n)
+
+	l.state.CopyFrom(&l.outerState)
+	l.kernel.Blocks(&l.state, &l.outer, n)
+	for i, key := range keys {
+		l.digests[i] = (*[SignatureSize]byte)(&signatures[key])
 	}
-	for g := range fours {
-		f := &fours[g]
-		f.state = l.innerIV
-		sha256x4.Blocks(&f.state, &f.inner, len(f.inner[0])/block)
-	}
-	for g := range fours {
-		f := &fours[g]
-		for i := range f.keys {
-			f.state.PutDigest((*[SignatureSize]byte)(f.outer[i]), i)
-		}
-	}
-	for g := range fours {
-		f := &fours[g]
-		f.state = l.outerIV
-		sha256x4.Blocks(&f.state, &f.outer, 1)
-		for i, key := range f.keys {
-			f.state.PutDigest((*[SignatureSize]byte)(&signatures[key]), i)
-		}
-	}
+	l.kernel.Digests(&l.digests, &l.state, n)
 }
 
 // keysPerWorker is how many keys are worth another goroutine: about a quarter of a
@@ -259,25 +287,11 @@ func (p *Presigner) SignAll(signatures []Signature, paths []byte, ends []uint32)
 	wg.Wait()
 }
 
-// lanesFrom is the number of keys from which a batch is likely to have several paths
-// of one length.
-const lanesFrom = 16
-
 func (p *Presigner) signRange(signatures []Signature, paths []byte, ends []uint32, begin uint32) {
-	if sha256x4.Supported() && len(ends) >= lanesFrom {
+	if p.kernel != nil && len(ends) >= p.kernel.Pays() {
 		p.signLanes(signatures, paths, ends, begin)
 		return
 	}
-	p.signPortable(signatures, paths, ends, begin)
-}
-
-// SignPortable signs many keys one after the other with the standard library's
-// SHA-256. It is the readable twin of SignLanes.
-func (p *Presigner) SignPortable(signatures []Signature, paths []byte, ends []uint32) {
-	p.signPortable(signatures, paths, ends, 0)
-}
-
-func (p *Presigner) signPortable(signatures []Signature, paths []byte, ends []uint32, begin uint32) {
 	for i, end := range ends {
 		signatures[i] = p.Sign(paths[begin:end])
 		begin = end

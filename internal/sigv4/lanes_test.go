@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bulkpresign/internal/sigv4"
+	"bulkpresign/internal/sigv4/sha256x16"
 )
 
 // pathsOf escapes keys into the form that SignAll takes.
@@ -20,18 +21,18 @@ func pathsOf(keys []string) (paths []byte, ends []uint32) {
 	return paths, ends
 }
 
-// twins signs keys in every way there is and compares the signatures.
+// twins signs keys in every way that the machine has and compares the signatures.
 func twins(t *testing.T, p *sigv4.Presigner, keys []string) {
 	t.Helper()
 	paths, ends := pathsOf(keys)
 	want := make([]sigv4.Signature, len(keys))
-	p.SignPortable(want, paths, ends)
-	for name, sign := range map[string]func([]sigv4.Signature, []byte, []uint32){"SignLanes": p.SignLanes, "SignAll": p.SignAll} {
+	p.WithKernel(nil).SignAll(want, paths, ends)
+	for _, k := range sha256x16.Kernels() {
 		got := make([]sigv4.Signature, len(keys))
-		sign(got, paths, ends)
+		p.WithKernel(k).SignAll(got, paths, ends)
 		for i := range got {
 			if got[i] != want[i] {
-				t.Fatalf("%s: key %d of %d, %d bytes long, is signed otherwise than by SignPortable", name, i, len(keys), len(keys[i]))
+				t.Fatalf("%s: key %d of %d, %d bytes long, is signed otherwise than by crypto/sha256", k, i, len(keys), len(keys[i]))
 			}
 		}
 	}
@@ -109,14 +110,16 @@ func BenchmarkSignAll(b *testing.B) {
 	paths, ends := pathsOf(benchKeys(n))
 	signatures := make([]sigv4.Signature, n)
 	p := benchPresigner()
-	for _, way := range []struct {
-		name string
-		sign func([]sigv4.Signature, []byte, []uint32)
-	}{{"portable", p.SignPortable}, {"lanes", p.SignLanes}, {"all", p.SignAll}} {
-		b.Run(way.name, func(b *testing.B) {
+	for _, k := range append(sha256x16.Kernels()[1:], nil) {
+		name := "crypto/sha256"
+		if k != nil {
+			name = k.String()
+		}
+		b.Run(name, func(b *testing.B) {
+			p.WithKernel(k)
 			b.ReportAllocs()
 			for b.Loop() {
-				way.sign(signatures, paths, ends)
+				p.SignAll(signatures, paths, ends)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/URL")
 		})

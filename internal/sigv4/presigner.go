@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"bulkpresign/internal/sigv4/sha256x4"
+	"bulkpresign/internal/sigv4/sha256x16"
 )
 
 // Parameter is a query parameter or a header.
@@ -51,7 +51,9 @@ type Presigner struct {
 	tail int
 	head []byte // method "\n" prefix
 
-	lanes *lanes // nil until many keys are signed at once
+	kernel     *sha256x16.Kernel // nil for crypto/sha256
+	lanes      *lanes            // nil until many keys are signed at once
+	lanesReady bool              // for this request
 }
 
 // initialRoom fits the method and a path of ordinary length; longer ones enlarge it.
@@ -59,7 +61,7 @@ const initialRoom = 256
 
 // Presigner prepares r for signing.
 func (s *Signer) Presigner(r *Request) *Presigner {
-	p := &Presigner{hasher: newHasher()}
+	p := &Presigner{hasher: newHasher(), kernel: sha256x16.Best()}
 	p.Reset(s, r)
 	return p
 }
@@ -76,7 +78,7 @@ func (p *Presigner) Clone() *Presigner {
 // Reset prepares p for another request and keeps its memory.
 func (p *Presigner) Reset(s *Signer, r *Request) {
 	p.signer = s
-	p.lanes = nil
+	p.lanesReady = false
 	p.base = append(append(p.base[:0], r.Origin...), r.PathPrefix...)
 	p.head = append(append(append(p.head[:0], r.Method...), '\n'), r.PathPrefix...)
 	p.question = p.appendQuery(append(p.question[:0], '?'), r)
@@ -182,6 +184,13 @@ func appendCollapsed(dst []byte, value string) []byte {
 	return dst
 }
 
+// WithKernel lets p hash many keys at once with k rather than with the best kernel of
+// the machine; nil stands for crypto/sha256, one key after the other.
+func (p *Presigner) WithKernel(k *sha256x16.Kernel) *Presigner {
+	p.kernel = k
+	return p
+}
+
 // Sign signs one key, given as the part of its path behind PathPrefix, escaped.
 func (p *Presigner) Sign(path []byte) Signature {
 	hash := Signature(sha256.Sum256(p.canonicalRequest(path)))
@@ -219,7 +228,7 @@ func (p *Presigner) AppendURL(dst, path []byte, sig *Signature) []byte {
 	n += copy(dst[n:], p.base)
 	n += copy(dst[n:], path)
 	n += copy(dst[n:], p.question)
-	sha256x4.Hex((*[hexSize]byte)(dst[n:]), (*[SignatureSize]byte)(sig))
+	sha256x16.Hex((*[hexSize]byte)(dst[n:]), (*[SignatureSize]byte)(sig))
 	return dst
 }
 
@@ -227,7 +236,7 @@ func (p *Presigner) AppendURL(dst, path []byte, sig *Signature) []byte {
 func AppendHex(dst []byte, sig *Signature) []byte {
 	n := len(dst)
 	dst = slices.Grow(dst, hexSize)[:n+hexSize]
-	sha256x4.Hex((*[hexSize]byte)(dst[n:]), (*[SignatureSize]byte)(sig))
+	sha256x16.Hex((*[hexSize]byte)(dst[n:]), (*[SignatureSize]byte)(sig))
 	return dst
 }
 

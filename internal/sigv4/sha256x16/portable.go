@@ -1,14 +1,14 @@
-package sha256x4
+package sha256x16
 
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 )
 
-// This file is the portable twin of the assembly. It is there so that the
-// package works on every machine, and as the plain statement of what the
-// kernels do, against which they are tested. It is not there to be fast:
-// crypto/sha256 is faster, so a caller prefers that where Supported is false.
+// This file is the portable twin of the assembly: the plain statement of what the
+// kernels do, against which they are tested. It is not there to be fast: crypto/sha256
+// is faster, so it is no machine's Best.
 
 // k holds the round constants (FIPS 180-4, section 4.2.2).
 var k = [64]uint32{
@@ -22,33 +22,64 @@ var k = [64]uint32{
 	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 }
 
-func expandGeneric(dst []Schedule, blocks []byte) {
+// portable is a kernel of one stream after the other.
+var portable = Kernel{
+	name:  "portable",
+	width: 1,
+	pays:  Streams + 1,
+
+	expand: func(dst *Schedule, blocks *byte, n int) {
+		for i, b := range unsafe.Slice((*[BlockSize]byte)(unsafe.Pointer(blocks)), n) {
+			schedule(&unsafe.Slice(dst, n)[i], &b)
+		}
+	},
+	blocks: func(s *chain, msgs *[Streams]*byte, n, streams int, live uint16) {
+		var w Schedule
+		for i := range streams {
+			if live>>i&1 == 0 {
+				continue
+			}
+			for _, b := range unsafe.Slice((*[BlockSize]byte)(unsafe.Pointer(msgs[i])), n) {
+				schedule(&w, &b)
+				compress(s.row(i), &w)
+			}
+		}
+	},
+	scheduled: func(s *chain, w *Schedule, n, streams int) {
+		for i := range streams {
+			for b := range n {
+				compress(s.row(i), &unsafe.Slice(w, n)[b])
+			}
+		}
+	},
+	digests: rowDigests,
+	hexDigests: func(dst *[Streams]*[2 * Size]byte, s *chain) {
+		for i := range dst {
+			var digest [Size]byte
+			putDigest(&digest, s.row(i))
+			Hex(dst[i], &digest)
+		}
+	},
+}
+
+// row is where a State in the order of streams has that of one.
+func (s *chain) row(i int) *[8]uint32 { return (*[8]uint32)(s[8*i:]) }
+
+func rowDigests(dst *[Streams]*[Size]byte, s *chain) {
 	for i := range dst {
-		schedule(&dst[i], blocks[i*BlockSize:])
+		putDigest(dst[i], s.row(i))
 	}
 }
 
-func blocksGeneric(s *State, msgs *[Streams][]byte, n int) {
-	var w Schedule
-	for i := range s {
-		for b := range n {
-			schedule(&w, msgs[i][b*BlockSize:])
-			compress(&s[i], &w)
-		}
-	}
-}
-
-func scheduledGeneric(s *State, w []Schedule) {
-	for i := range s {
-		for b := range w {
-			compress(&s[i], &w[b])
-		}
+func putDigest(dst *[Size]byte, h *[8]uint32) {
+	for i, v := range h {
+		binary.BigEndian.PutUint32(dst[4*i:], v)
 	}
 }
 
 // schedule is step 1 of FIPS 180-4, section 6.2.2, with the round constants
 // already added.
-func schedule(dst *Schedule, block []byte) {
+func schedule(dst *Schedule, block *[BlockSize]byte) {
 	var w [64]uint32
 	for t := range 16 {
 		w[t] = binary.BigEndian.Uint32(block[4*t:])
@@ -79,7 +110,7 @@ func compress(s *[8]uint32, w *Schedule) {
 	}
 }
 
-func hexGeneric(dst *[2 * Size]byte, digest *[Size]byte) {
+func hexPortable(dst *[2 * Size]byte, digest *[Size]byte) {
 	const digits = "0123456789abcdef"
 	for i, b := range digest {
 		dst[2*i], dst[2*i+1] = digits[b>>4], digits[b&15]

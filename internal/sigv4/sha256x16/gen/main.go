@@ -1,5 +1,5 @@
-// Command gen writes the assembly of package sha256x4: kernels_amd64.s, with
-// avo, and kernels_arm64.s, which avo does not know, as plain text.
+// Command gen writes the assembly of package sha256x16: with avo what is for amd64, and
+// sha_arm64.s, which avo does not know, as plain text.
 //
 // It is a module of its own so that avo does not enter the product's go.mod.
 package main
@@ -11,16 +11,21 @@ import (
 	"path/filepath"
 )
 
-// streams is sha256x4.Streams.
+// streams is how many messages the instructions for SHA-256 take at a time, interleaved;
+// the vectors of AVX-512 take all sixteen.
 const streams = 4
 
 // generatedBy is named in the first line of every generated file.
-const generatedBy = "internal/sigv4/sha256x4/gen"
+const generatedBy = "internal/sigv4/sha256x16/gen"
+
+// pkg is the package that the assembly is of.
+const pkg = "sha256x16"
 
 // files are the generated files by name.
 var files = map[string]func() ([]byte, error){
-	"kernels_amd64.s": amd64,
-	"kernels_arm64.s": arm64,
+	"sha_amd64.s":    amd64,
+	"sha_arm64.s":    arm64,
+	"avx512_amd64.s": avx512,
 }
 
 func main() {

@@ -47,7 +47,7 @@ type generator struct {
 	nibbles operand.Mem // 16 bytes of 0x0f
 }
 
-// amd64 returns the text of kernels_amd64.s.
+// amd64 returns the text of sha_amd64.s.
 func amd64() ([]byte, error) {
 	g := &generator{Context: build.NewContext()}
 	g.ConstraintExpr("!purego")
@@ -72,7 +72,7 @@ func amd64() ([]byte, error) {
 	g.AppendDatum(operand.U64(0x0f0f0f0f0f0f0f0f))
 	g.AppendDatum(operand.U64(0x0f0f0f0f0f0f0f0f))
 
-	g.cpuid7()
+	g.cpuid()
 	g.hex()
 	g.expand()
 	g.blocks()
@@ -85,7 +85,7 @@ func amd64() ([]byte, error) {
 	if err := pass.Compile.Execute(f); err != nil {
 		return nil, err
 	}
-	return printer.NewGoAsm(printer.Config{Name: generatedBy, Pkg: "sha256x4"}).Print(f)
+	return printer.NewGoAsm(printer.Config{Name: generatedBy, Pkg: pkg}).Print(f)
 }
 
 func (g *generator) function(name, signature string) {
@@ -94,18 +94,14 @@ func (g *generator) function(name, signature string) {
 	g.SignatureExpr(signature)
 }
 
-func (g *generator) cpuid7() {
-	g.function("cpuid7", "func() uint32")
-	g.XORL(reg.EAX, reg.EAX)
+func (g *generator) cpuid() {
+	g.function("cpuid", "func(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)")
+	g.Load(g.Param("leaf"), reg.EAX)
+	g.Load(g.Param("subleaf"), reg.ECX)
 	g.CPUID()
-	g.XORL(reg.EBX, reg.EBX)
-	g.CMPL(reg.EAX, operand.Imm(7))
-	g.JCS(operand.LabelRef("done")) // the highest leaf is below 7
-	g.MOVL(operand.U32(7), reg.EAX)
-	g.XORL(reg.ECX, reg.ECX)
-	g.CPUID()
-	g.Label("done")
-	g.Store(reg.EBX, g.ReturnIndex(0))
+	for i, r := range []reg.Register{reg.EAX, reg.EBX, reg.ECX, reg.EDX} {
+		g.Store(r, g.ReturnIndex(i))
+	}
 	g.RET()
 }
 
@@ -140,7 +136,7 @@ func (g *generator) expand() {
 	// Consecutive blocks are independent, so the processor overlaps them by
 	// itself; at some 16 ns a block, once for each distinct block, interleaving
 	// would not be seen.
-	g.function("expand", "func(dst *[64]uint32, blocks *byte, n int)")
+	g.function("expand4", "func(dst *[64]uint32, blocks *byte, n int)")
 	dst, blocks := reg.RDI, reg.RSI
 	w := [4]reg.VecPhysical{reg.X0, reg.X1, reg.X2, reg.X3} // the last 16 words
 	mask, tmp := reg.X4, reg.X5
@@ -181,7 +177,7 @@ func (g *generator) blocks() {
 	// newest four, on which the next depend, stay in a register. That took 17.6
 	// ns where loading all of them into registers first took 20.4, and expanding
 	// the four blocks beforehand 30.
-	g.function("blocks", "func(s *[4][8]uint32, msgs *[4][]byte, n int)")
+	g.function("blocks4", "func(s *[4][8]uint32, msgs *[4]*byte, n int)")
 	newest := [streams]reg.VecPhysical{reg.X9, reg.X10, reg.X11, reg.X12}
 	mask, tmp := reg.X14, reg.X13
 	free := reg.VecPhysical(reg.X15)
@@ -192,7 +188,7 @@ func (g *generator) blocks() {
 	g.Load(g.Param("msgs"), source)
 	g.Load(g.Param("n"), count)
 	for i := range streams {
-		g.MOVQ(at(source, 24*i), msg[i]) // a slice is three words, the pointer first
+		g.MOVQ(at(source, 8*i), msg[i])
 	}
 	g.MOVOU(g.swap, mask)
 	g.loadState()
@@ -240,7 +236,7 @@ func (g *generator) scheduled() {
 	// are the limit. The upper half of W+K is a load of its own rather than a
 	// shuffle, which would now and then take the cycle of a SHA256RNDS2 (10.3 ns
 	// against 11.4).
-	g.function("scheduled", "func(s *[4][8]uint32, w *[64]uint32, n int)")
+	g.function("scheduled4", "func(s *[4][8]uint32, w *[64]uint32, n int)")
 	chain := g.alignedFrame(128)
 	g.Load(g.Param("s"), state)
 	g.Load(g.Param("w"), source)

@@ -1,4 +1,4 @@
-module bulkpresign/internal/sigv4/sha256x4/gen
+module bulkpresign/internal/sigv4/sha256x16/gen
 
 go 1.26.0
 
