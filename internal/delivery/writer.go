@@ -66,8 +66,8 @@ type Writer struct {
 // s3:AbortMultipartUpload there.
 func (b *Bucket) Writer(name, mediaType, encoding string) *Writer {
 	w := &Writer{bucket: b, key: b.Prefix + name, mediaType: mediaType, encoding: encoding}
-	w.free = make(chan []byte, inFlight+1)
-	for range inFlight + 1 {
+	w.free = make(chan []byte, inFlight+1) // one more than is taken from it: the first piece has memory of its own
+	for range inFlight {
 		w.free <- nil
 	}
 	return w
