@@ -23,7 +23,7 @@ func main() {
 		log.Error("the configuration is not valid", "problems", lambdalog.Lines(err))
 		os.Exit(1)
 	}
-	source := &awscreds.Source{SigningRole: c.SigningRole}
+	source := &awscreds.Source{SigningRole: c.SigningRole, Scope: awscreds.Scope(c.Session), Results: c.Results, Log: log}
 	h := &gatewayevent.Handler{
 		Service: &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now},
 		Results: delivery.To(c.Results, source.Config),

@@ -30,7 +30,7 @@ var (
 
 type fixed struct{ now bulk.Credentials }
 
-func (f fixed) Credentials(context.Context) (bulk.Credentials, error) { return f.now, nil }
+func (f fixed) Credentials(context.Context, *bulk.Need) (bulk.Credentials, error) { return f.now, nil }
 
 // plan judges a request with credentials that end after left, or nobody knows when.
 func plan(t *testing.T, left time.Duration, request string) *bulk.Plan {

@@ -1,22 +1,22 @@
-// Package awscreds reads the role's credentials through the SDK's default chain and
-// hands out snapshots of them, each with its end if that is known.
+// Package awscreds reads the role's credentials through the SDK's default chain, or
+// assumes a signing role with them, and hands out snapshots, each with its end if that
+// is known.
 package awscreds
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/s3url"
 	"bulkpresign/internal/sigv4"
 )
 
@@ -27,21 +27,21 @@ type Source struct {
 	// SigningRole is the ARN of a role to assume for signing, or empty. A Lambda
 	// execution role's credentials have no known end; an assumed role's do.
 	SigningRole string
+	Scope       Scope         // of the role's sessions
+	Results     *s3url.Folder // that the sessions may also read, or nil
+	Log         *slog.Logger  // for what no request's record tells; may be nil
 
-	mu     sync.Mutex
-	loaded *aws.Config
-	signer aws.CredentialsProvider
+	mu       sync.Mutex
+	loaded   *aws.Config
+	sessions *sessions // of the signing role
 }
 
-const (
-	sessionName = "bulk-presign"
-	// A role that assumes another gets an hour at most.
-	// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
-	sessionDuration = time.Hour
-	// sessionMargin is how long before their end a session's credentials are changed;
-	// the SDK says that they end by so much sooner.
-	sessionMargin = time.Minute
-)
+func (s *Source) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.Log
+}
 
 // Config is the SDK's configuration, loaded when it is first needed. A failure is not
 // kept: the next request tries again.
@@ -53,27 +53,25 @@ func (s *Source) Config(ctx context.Context) (aws.Config, error) {
 		if err != nil {
 			return aws.Config{}, fmt.Errorf("load the SDK's configuration: %w", loggable(err))
 		}
+		c.APIOptions = append(c.APIOptions, s.watchClock)
 		s.loaded = &c
-		s.signer = c.Credentials
 		if s.SigningRole != "" {
-			s.signer = aws.NewCredentialsCache(
-				stscreds.NewAssumeRoleProvider(sts.NewFromConfig(c), s.SigningRole, func(o *stscreds.AssumeRoleOptions) {
-					o.RoleSessionName = sessionName
-					o.Duration = sessionDuration
-				}),
-				func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = sessionMargin },
-			)
+			s.sessions = &sessions{assume: s.assumer(c), log: s.log()}
 		}
 	}
 	return *s.loaded, nil
 }
 
 // Credentials takes a snapshot.
-func (s *Source) Credentials(ctx context.Context) (bulk.Credentials, error) {
-	if _, err := s.Config(ctx); err != nil {
+func (s *Source) Credentials(ctx context.Context, need *bulk.Need) (bulk.Credentials, error) {
+	loaded, err := s.Config(ctx)
+	if err != nil {
 		return bulk.Credentials{}, err
 	}
-	c, err := s.signer.Retrieve(ctx)
+	if s.sessions != nil {
+		return s.sessions.credentials(ctx, s.identity(need), need)
+	}
+	c, err := loaded.Credentials.Retrieve(ctx)
 	if err != nil {
 		return bulk.Credentials{}, fmt.Errorf("retrieve credentials: %w", loggable(err))
 	}

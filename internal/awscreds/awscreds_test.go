@@ -45,7 +45,7 @@ func clean(t *testing.T, set ...string) {
 // must takes a snapshot that has to be there.
 func must(t *testing.T, s *awscreds.Source) bulk.Credentials {
 	t.Helper()
-	c, err := s.Credentials(t.Context())
+	c, err := s.Credentials(t.Context(), &bulk.Need{})
 	if err != nil {
 		t.Fatalf("no credentials: %v", err)
 	}
@@ -69,11 +69,11 @@ func TestEnvironment(t *testing.T) {
 
 func TestNone(t *testing.T) {
 	clean(t)
-	if _, err := new(awscreds.Source).Credentials(t.Context()); err == nil {
+	if _, err := new(awscreds.Source).Credentials(t.Context(), &bulk.Need{}); err == nil {
 		t.Error("there are credentials")
 	}
 	clean(t, "AWS_ACCESS_KEY_ID=AKID")
-	if _, err := new(awscreds.Source).Credentials(t.Context()); err == nil {
+	if _, err := new(awscreds.Source).Credentials(t.Context(), &bulk.Need{}); err == nil {
 		t.Error("half a pair is taken")
 	}
 }
@@ -105,7 +105,7 @@ func TestCached(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			c, err := s.Credentials(t.Context())
+			c, err := s.Credentials(t.Context(), &bulk.Need{})
 			if err != nil || c.AccessKeyID != "AKID1" {
 				t.Errorf("%s, error %v", c.AccessKeyID, err)
 			}
@@ -160,7 +160,7 @@ func TestFailure(t *testing.T) {
 	})
 	clean(t, "AWS_CONTAINER_CREDENTIALS_FULL_URI="+url)
 	s := new(awscreds.Source)
-	_, err := s.Credentials(t.Context())
+	_, err := s.Credentials(t.Context(), &bulk.Need{})
 	if err == nil {
 		t.Fatal("there are credentials")
 	}
@@ -197,7 +197,7 @@ func TestSigningRole(t *testing.T) {
 	t.Cleanup(sts.Close)
 	clean(t, "AWS_ACCESS_KEY_ID=AKIDBASE", "AWS_SECRET_ACCESS_KEY=base", "AWS_ENDPOINT_URL_STS="+sts.URL)
 	s := &awscreds.Source{SigningRole: role}
-	if _, err := s.Credentials(t.Context()); err == nil || strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), "AccessDenied") {
+	if _, err := s.Credentials(t.Context(), &bulk.Need{}); err == nil || strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), "AccessDenied") {
 		t.Error("the refusal is not told, or with more than its code")
 	}
 	for range 3 {

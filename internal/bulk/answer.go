@@ -149,10 +149,28 @@ func (p *Plan) writeHead(w *writer, f Format) {
 	w.dst = strconv.AppendInt(w.dst, p.ExpiresIn, 10)
 	w.member("expires_at", p.ExpiresAt.Format(time.RFC3339))
 	w.member("expires_at_basis", string(p.Basis))
+	if p.request.Explain {
+		w.explain(p.Rules)
+	}
 	if f == Compact {
 		w.member("base", string(p.presigner.Base()))
 		w.member("query", string(p.presigner.Query()))
 	}
+}
+
+// explain writes which rules of the policy document have decided.
+func (w *writer) explain(rules []string) {
+	w.name("explain")
+	w.begin()
+	w.name("rules")
+	w.dst = append(w.dst, '[')
+	w.open = false
+	for _, rule := range rules {
+		w.comma()
+		w.str(rule)
+	}
+	w.dst = append(w.dst, ']')
+	w.end()
 }
 
 // writeHeaders writes what a client must send with every URL.
@@ -210,6 +228,9 @@ func (w *writer) failure(f failure) {
 	w.begin()
 	w.member("code", string(f.code))
 	w.member("message", f.message)
+	if f.rule != "" {
+		w.member("rule", f.rule)
+	}
 	w.end()
 }
 

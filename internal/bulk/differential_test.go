@@ -37,7 +37,7 @@ var (
 // fixed is a source of credentials that never change.
 type fixed struct{ now bulk.Credentials }
 
-func (f fixed) Credentials(context.Context) (bulk.Credentials, error) { return f.now, nil }
+func (f fixed) Credentials(context.Context, *bulk.Need) (bulk.Credentials, error) { return f.now, nil }
 
 // everything allows every operation on one bucket.
 func everything(bucket string) policy.Policy {
@@ -96,16 +96,25 @@ type answer struct {
 	Errors         map[string]struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
+		Rule    string `json:"rule"`
 	} `json:"errors"`
+	Explain *struct {
+		Rules []string `json:"rules"`
+	} `json:"explain"`
 }
 
 // plan decodes and plans a request.
 func plan(s *bulk.Service, request []byte) (*bulk.Plan, error) {
+	return planFor(s, policy.Caller{}, request)
+}
+
+// planFor is plan for a caller.
+func planFor(s *bulk.Service, caller policy.Caller, request []byte) (*bulk.Plan, error) {
 	r, err := bulk.Decode(request, s.Policy.MaxKeys)
 	if err != nil {
 		return nil, err
 	}
-	return s.Plan(context.Background(), policy.Caller{}, r)
+	return s.Plan(context.Background(), caller, r)
 }
 
 // finish signs and reads the answer back, and checks that its size was foretold.

@@ -34,8 +34,9 @@ const (
 type Error struct {
 	Code   Code
 	Detail string
-	Fits   int   // with ResponseTooLarge: how many keys, from the first, would fit
-	Cause  error // for the log alone
+	Fits   int    // with ResponseTooLarge: how many keys, from the first, would fit
+	Rule   string // of the policy document, that decided; for the log
+	Cause  error  // for the log alone
 }
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Detail }

@@ -23,17 +23,6 @@ import (
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 const MaxKeyBytes = 1024
 
-// Credentials are one reading of the role's credentials.
-type Credentials struct {
-	sigv4.Credentials
-	Expires time.Time // zero when it cannot be known
-}
-
-// CredentialsSource hands out the credentials that hold now.
-type CredentialsSource interface {
-	Credentials(ctx context.Context) (Credentials, error)
-}
-
 // Service plans batches. It is safe for concurrent use.
 type Service struct {
 	Policy      policy.Policy
@@ -60,10 +49,12 @@ type Plan struct {
 	ExpiresIn int64 // seconds
 	ExpiresAt time.Time
 	Basis     Basis
+	Rules     []string // of the policy document that have decided about a key
 
 	CredentialsUntil time.Time // zero when it cannot be known
 
 	request *Request
+	grant   *policy.Grant // nil without a policy document
 	options []s3op.Option // of the whole batch, settled
 	headers []s3op.Option // those of them that are headers
 	parts   []string      // the batch's part numbers
@@ -72,6 +63,8 @@ type Plan struct {
 	path    []byte        // scratch of own
 
 	location    s3url.Location
+	wanted      int64 // seconds that the URLs are to live
+	needed      Need  // what the credentials are for
 	credentials Credentials
 	signer      *sigv4.Signer
 	scratch     sigv4.Request
@@ -110,6 +103,7 @@ const (
 type failure struct {
 	code    Code
 	message string
+	rule    string // of the policy document, when the answer is to tell
 }
 
 // Plan judges a caller's request that has its keys with it: who serves another source
@@ -118,7 +112,7 @@ func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*
 	if r.Source != Keys {
 		return nil, failf(InvalidRequest, `field %q is not served by this function: give "keys"`, r.Source)
 	}
-	p, err := s.prepare(ctx, caller, r)
+	p, err := s.prepare(ctx, caller, r, r.Count)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +120,9 @@ func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*
 		return nil, failf(InvalidOption, "the batch's options would have to be merged with those of %d items, which is too much work: give those items all their options themselves, or split the request", n/len(r.Options))
 	}
 	p.judgeKeys(&s.Policy)
+	if p.grant != nil {
+		p.Rules = p.grant.Rules()
+	}
 	for _, e := range p.entries {
 		p.in |= e.in
 		p.urls += p.urlsOf(e)
@@ -134,10 +131,11 @@ func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*
 	return p, nil
 }
 
-// prepare judges all of a request but its keys.
-func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request) (*Plan, error) {
+// prepare judges all of a request but its keys, of which there are count, or nobody
+// knows how many where it is negative.
+func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request, count int) (*Plan, error) {
 	p := &Plan{request: r, Bucket: r.Bucket, Operation: r.Operation}
-	if err := s.allow(p); err != nil {
+	if err := s.allow(p, caller, count); err != nil {
 		return nil, err
 	}
 	if err := p.judgeOptions(); err != nil {
@@ -151,7 +149,11 @@ func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request)
 		}
 		return nil, err
 	}
-	credentials, err := s.credentials(ctx)
+	if err := p.judgeExpiry(&s.Policy); err != nil {
+		return nil, err
+	}
+	p.needed = p.need(caller, &s.Policy)
+	credentials, err := s.credentials(ctx, &p.needed)
 	if err != nil {
 		return nil, err
 	}
@@ -162,8 +164,8 @@ func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request)
 }
 
 // credentials takes a snapshot. The error is an *Error.
-func (s *Service) credentials(ctx context.Context) (Credentials, error) {
-	c, err := s.Credentials.Credentials(ctx)
+func (s *Service) credentials(ctx context.Context, need *Need) (Credentials, error) {
+	c, err := s.Credentials.Credentials(ctx, need)
 	if err != nil {
 		return c, &Error{
 			Code:   CredentialsUnavailable,
@@ -178,7 +180,7 @@ func (s *Service) credentials(ctx context.Context) (Credentials, error) {
 func (p *Plan) signWith(credentials Credentials, s *Service) error {
 	// One reading of the clock for the whole batch, so that midnight cannot split it.
 	p.SignedAt = s.Now().UTC().Truncate(time.Second)
-	if err := p.decideExpiry(s.Policy, credentials); err != nil {
+	if err := p.decideExpiry(credentials); err != nil {
 		return err
 	}
 	p.credentials = credentials
@@ -199,7 +201,7 @@ func (p *Plan) signWith(credentials Credentials, s *Service) error {
 }
 
 // allow asks the policy about everything but single keys.
-func (s *Service) allow(p *Plan) error {
+func (s *Service) allow(p *Plan, caller policy.Caller, count int) error {
 	if p.Bucket == "" {
 		bucket, ok := s.Policy.DefaultBucket()
 		if !ok {
@@ -219,7 +221,48 @@ func (s *Service) allow(p *Plan) error {
 	if p.request.Count > s.Policy.MaxKeys {
 		return failf(TooManyKeys, "the request has %d keys and the most is %d: split it", p.request.Count, s.Policy.MaxKeys)
 	}
+	if s.Policy.Document == nil {
+		return nil
+	}
+	var refusal *policy.Refusal
+	p.grant, refusal = s.Policy.Document.Grant(&caller, p.Bucket, p.Operation)
+	if refusal == nil {
+		refusal = p.grant.LimitKeys(count)
+	}
+	if refusal != nil {
+		return p.refused(refusal)
+	}
+	if p.request.Explain && !p.grant.Explains {
+		return failf(InvalidRequest, `field "explain": the policy does not let you see which rules decide`)
+	}
 	return nil
+}
+
+// refused is the error of a request that the policy document does not allow.
+func (p *Plan) refused(r *policy.Refusal) error {
+	detail := r.Detail
+	if rule := p.shownRule(r); rule != "" {
+		detail += fmt.Sprintf(" (rule %q)", rule)
+	}
+	return &Error{Code: refusals[r.Refused], Detail: detail, Rule: r.Rule}
+}
+
+// refusals are the contract's words for what a policy document does not allow.
+var refusals = map[policy.Refused]Code{
+	policy.RefusedBucket:    BucketNotAllowed,
+	policy.RefusedOperation: OperationNotAllowed,
+	policy.RefusedCount:     TooManyKeys,
+	policy.RefusedExpiry:    ExpiryTooLong,
+	policy.RefusedKey:       KeyNotAllowed,
+	policy.RefusedOption:    InvalidOption,
+}
+
+// shownRule is the rule that decided, if the caller asks for it and may see it.
+func (p *Plan) shownRule(r *policy.Refusal) string {
+	if p.request.Explain && p.grant.Explains {
+		return r.Rule
+	}
+	return ""
 }
 
 // judgeOptions judges the options of the whole batch: what is wrong with them fails
@@ -237,6 +280,11 @@ func (p *Plan) judgeOptions() error {
 	p.headers = headers(settled)
 	p.parts = s3op.PartNumbers(settled)
 	p.lacking = p.Operation.Complete(settled)
+	if p.grant != nil {
+		if refusal := p.grant.RequireOfBatch(settled, p.Operation); refusal != nil {
+			return p.refused(refusal)
+		}
+	}
 	return nil
 }
 
@@ -255,16 +303,30 @@ func (p *Plan) merges() int {
 	return items * len(p.request.Options)
 }
 
-// decideExpiry finds the lifetime: what is asked for, or less when the credentials
-// are known to end sooner.
-func (p *Plan) decideExpiry(limits policy.Policy, c Credentials) error {
-	p.ExpiresIn = p.request.ExpiresIn
-	if p.ExpiresIn == 0 {
-		p.ExpiresIn = int64(limits.DefaultExpiresIn / time.Second)
+// judgeExpiry finds the lifetime that is asked for.
+func (p *Plan) judgeExpiry(limits *policy.Policy) error {
+	p.wanted = p.request.ExpiresIn
+	if p.wanted == 0 {
+		p.wanted = int64(limits.DefaultExpiresIn / time.Second)
+		if p.grant != nil {
+			p.wanted = p.grant.ShortestExpiresIn(p.wanted)
+		}
 	}
-	if most := int64(limits.MaxExpiresIn / time.Second); p.ExpiresIn > most {
+	if most := int64(limits.MaxExpiresIn / time.Second); p.wanted > most {
 		return failf(ExpiryTooLong, `field "expires_in" is over the maximum of %d seconds`, most)
 	}
+	if p.grant != nil {
+		if refusal := p.grant.LimitExpiresIn(p.wanted); refusal != nil {
+			return p.refused(refusal)
+		}
+	}
+	return nil
+}
+
+// decideExpiry finds the lifetime: what is asked for, or less when the credentials
+// are known to end sooner.
+func (p *Plan) decideExpiry(c Credentials) error {
+	p.ExpiresIn = p.wanted
 	p.Basis, p.CredentialsUntil = BasisUnknown, c.Expires
 	if !c.Expires.IsZero() {
 		p.Basis = BasisSignature
@@ -294,12 +356,12 @@ func (p *Plan) judgeKeys(allowed *policy.Policy) {
 	p.clear()
 	known := newKeyIndex(len(p.request.Items))
 	for i := range p.request.Items {
-		e, code, message := p.judgeItem(allowed, i)
+		e, f := p.judgeItem(allowed, i)
 		at, isNew := known.add(p.request.Items[i].Key, int32(len(p.entries)), p)
 		if isNew {
-			p.enter(e, code, message)
+			p.enter(e, f)
 		} else {
-			p.again(at, e, code, message)
+			p.again(at, e, f)
 		}
 	}
 }
@@ -319,21 +381,21 @@ func (p *Plan) clear() {
 }
 
 // judgeItem finds what becomes of the request's item i.
-func (p *Plan) judgeItem(allowed *policy.Policy, i int) (e entry, code Code, message string) {
+func (p *Plan) judgeItem(allowed *policy.Policy, i int) (e entry, f failure) {
 	e.item = int32(i)
-	options, code, message := p.judge(allowed, &p.request.Items[i])
+	options, f := p.judge(allowed, &p.request.Items[i])
 	switch {
-	case code != "":
+	case f.code != "":
 		e.kind = failed
 	case p.parts != nil || !slices.Equal(options, p.options):
 		e.kind = special
 	}
 	e.in = p.sectionsOf(e.kind, options)
-	return e, code, message
+	return e, f
 }
 
 // enter adds an entry.
-func (p *Plan) enter(e entry, code Code, message string) {
+func (p *Plan) enter(e entry, f failure) {
 	if e.kind == batched {
 		e.path = int32(len(p.ends))
 		p.paths = sigv4.AppendEscapedPath(p.paths, p.request.Items[e.item].Key)
@@ -341,26 +403,26 @@ func (p *Plan) enter(e entry, code Code, message string) {
 	}
 	p.entries = append(p.entries, e)
 	if e.kind == failed {
-		p.fail(int32(len(p.entries)-1), code, message)
+		p.fail(int32(len(p.entries)-1), f)
 	}
 }
 
-func (p *Plan) fail(at int32, code Code, message string) {
+func (p *Plan) fail(at int32, f failure) {
 	if p.failures == nil {
 		p.failures = make(map[int32]failure)
 	}
-	p.failures[at] = failure{code, message}
+	p.failures[at] = f
 	p.entries[at].kind = failed
 	p.entries[at].in = of(inErrors)
 }
 
 // again judges a key that was there before: the same options collapse, different
 // ones contradict each other, and an earlier code of the contract's list wins.
-func (p *Plan) again(at int32, e entry, code Code, message string) {
+func (p *Plan) again(at int32, e entry, f failure) {
 	first := &p.entries[at]
 	if e.kind == failed {
 		if first.kind != failed || p.failures[at].code == ConflictingItem {
-			p.fail(at, code, message)
+			p.fail(at, f)
 		}
 		return
 	}
@@ -372,41 +434,66 @@ func (p *Plan) again(at int32, e entry, code Code, message string) {
 		same = slices.Equal(slices.Clone(p.settled(*first)), p.settled(e))
 	}
 	if !same {
-		p.fail(at, ConflictingItem, "the key is given more than once, with different options: a key has one URL in an answer")
+		p.fail(at, failure{code: ConflictingItem, message: "the key is given more than once, with different options: a key has one URL in an answer"})
 	}
 }
 
 // judge finds an item's effective options, valid until the next call, or what is wrong
 // with it, in the contract's order.
-func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option, code Code, message string) {
+func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option, f failure) {
 	key := item.Key
 	switch {
 	case key == "":
-		return nil, EmptyKey, "the key is empty"
+		return nil, failure{code: EmptyKey, message: "the key is empty"}
 	case len(key) > MaxKeyBytes:
-		return nil, KeyTooLong, fmt.Sprintf("the key has %d bytes of UTF-8 and S3 takes at most %d", len(key), MaxKeyBytes)
+		return nil, failure{code: KeyTooLong, message: fmt.Sprintf("the key has %d bytes of UTF-8 and S3 takes at most %d", len(key), MaxKeyBytes)}
 	case !allowed.AllowsKey(key):
-		return nil, KeyNotAllowed, fmt.Sprintf("the key does not begin with %q", allowed.KeyPrefix)
-	case !p.request.AllowDotSegments && hasDotSegment(key):
-		return nil, UnsafeKey, `the key has a "." or ".." path segment, which browsers and curl rewrite, so that its URL cannot work there; "allow_dot_segments": true signs it all the same`
+		return nil, failure{code: KeyNotAllowed, message: fmt.Sprintf("the key does not begin with %q", allowed.KeyPrefix)}
+	}
+	rule := 0
+	if p.grant != nil {
+		var refusal *policy.Refusal
+		if rule, refusal = p.grant.Key(key); refusal != nil {
+			return nil, p.failure(refusal)
+		}
+		if hasDotSegment(key) { // some servers, and clients, take it for another key, perhaps under another prefix
+			return nil, failure{code: UnsafeKey, message: `the key has a "." or ".." path segment, with which it might leave the prefixes that the policy allows you`}
+		}
+	} else if !p.request.AllowDotSegments && hasDotSegment(key) {
+		return nil, failure{code: UnsafeKey, message: `the key has a "." or ".." path segment, which browsers and curl rewrite, so that its URL cannot work there; "allow_dot_segments": true signs it all the same`}
 	}
 	if item.begin == item.end {
 		if p.lacking != nil {
-			return nil, InvalidOption, p.lacking.Error()
+			return nil, failure{code: InvalidOption, message: p.lacking.Error()}
 		}
-		return p.options, "", ""
+		if p.grant != nil {
+			f = p.failure(p.grant.BatchOptions(key, rule))
+		}
+		return p.options, f
 	}
 	if err := p.Operation.Check(p.request.OwnOptions(*item)); err != nil {
-		return nil, InvalidOption, err.Error()
+		return nil, failure{code: InvalidOption, message: err.Error()}
 	}
 	options, err := p.settle(item)
 	if err == nil {
 		err = p.Operation.Complete(options)
 	}
 	if err != nil {
-		return nil, InvalidOption, err.Error()
+		return nil, failure{code: InvalidOption, message: err.Error()}
 	}
-	return options, "", ""
+	if p.grant != nil {
+		f = p.failure(p.grant.Options(key, rule, options, p.Operation))
+	}
+	return options, f
+}
+
+// failure is the failure of a key that the policy document does not allow, if it does
+// not.
+func (p *Plan) failure(r *policy.Refusal) failure {
+	if r == nil {
+		return failure{}
+	}
+	return failure{refusals[r.Refused], r.Detail, p.shownRule(r)}
 }
 
 // settled gives the effective options of an entry that did not fail. They are valid

@@ -100,7 +100,7 @@ func TestExpiry(t *testing.T) {
 		{`{"keys":["k"]}`, after(-time.Hour), 0, "", bulk.CredentialsUnavailable},
 	} {
 		s := standing()
-		c, _ := s.Credentials.Credentials(t.Context())
+		c, _ := s.Credentials.Credentials(t.Context(), nil)
 		c.Expires = test.ends
 		s.Credentials = fixed{c}
 		p, err := plan(s, []byte(test.request))
@@ -130,7 +130,7 @@ func TestExpiry(t *testing.T) {
 // counted counts how often it is asked, and never says the same twice.
 type counted struct{ n int }
 
-func (c *counted) Credentials(context.Context) (bulk.Credentials, error) {
+func (c *counted) Credentials(context.Context, *bulk.Need) (bulk.Credentials, error) {
 	c.n++
 	return bulk.Credentials{Credentials: sigv4.Credentials{AccessKeyID: "AKID" + strconv.Itoa(c.n), SecretAccessKey: "secret"}}, nil
 }
@@ -177,7 +177,7 @@ func TestOneSnapshotAndOneClockReading(t *testing.T) {
 // unavailable has no credentials.
 type unavailable struct{ error }
 
-func (u unavailable) Credentials(context.Context) (bulk.Credentials, error) {
+func (u unavailable) Credentials(context.Context, *bulk.Need) (bulk.Credentials, error) {
 	return bulk.Credentials{}, u.error
 }
 

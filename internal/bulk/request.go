@@ -42,6 +42,7 @@ type Request struct {
 	ExpiresIn        int64 // seconds; 0 is the configured default
 	StrictExpiry     bool
 	AllowDotSegments bool
+	Explain          bool          // which rules of the policy decide
 	Encoding         string        // empty, or as given: for a direct invoke
 	Format           *Format       // nil: what the transport prefers
 	Options          []s3op.Option // of the whole batch
@@ -239,7 +240,7 @@ func (d *decoder) whole() (string, error) {
 
 // fields are the request's members beside the signing options.
 var fields = []string{"bucket", "operation", "keys", "prefix", "manifest", "expires_in", "strict_expiry", "format",
-	"encoding", "allow_dot_segments", "verify", "continuation_token"}
+	"encoding", "allow_dot_segments", "verify", "continuation_token", "explain"}
 
 // IsField tells whether a request may have a member of this name.
 func IsField(name string) bool {
@@ -304,6 +305,8 @@ func (d *decoder) member(name string) error {
 			return d.bool(&r.StrictExpiry)
 		case "allow_dot_segments":
 			return d.bool(&r.AllowDotSegments)
+		case "explain":
+			return d.bool(&r.Explain)
 		case "format":
 			var name string
 			err := d.oneOf(&name, formatNames()...)

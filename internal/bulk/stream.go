@@ -102,7 +102,11 @@ type Stream struct {
 func (s *Service) Stream(ctx context.Context, caller policy.Caller, r *Request) (*Stream, error) {
 	own := *r
 	own.Items, own.own, own.Count = nil, nil, 0
-	p, err := s.prepare(ctx, caller, &own)
+	count := r.Count
+	if r.Source != Keys {
+		count = -1
+	}
+	p, err := s.prepare(ctx, caller, &own, count)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +143,7 @@ func earlier(a, b Lifetime) Lifetime {
 
 // refresh takes the credentials that hold now, and reads the clock again where it must.
 func (t *Stream) refresh(ctx context.Context) error {
-	c, err := t.service.credentials(ctx)
+	c, err := t.service.credentials(ctx, &t.plan.needed)
 	if err != nil {
 		return err
 	}
@@ -208,18 +212,18 @@ func (t *Stream) judge(entries []Entry) {
 	for i := range entries {
 		listed := &entries[i]
 		e := entry{item: int32(i), kind: failed}
-		code, message := listed.Code, listed.Message
+		f := failure{code: listed.Code, message: listed.Message}
 		switch {
-		case code != "":
+		case f.code != "":
 		case listed.Bucket != "" && listed.Bucket != p.Bucket:
-			code, message = BucketNotAllowed, fmt.Sprintf("the list names bucket %s for the key and is signed for %s: make a list for each bucket", shownBucket(listed.Bucket), shownBucket(p.Bucket))
+			f.code, f.message = BucketNotAllowed, fmt.Sprintf("the list names bucket %s for the key and is signed for %s: make a list for each bucket", shownBucket(listed.Bucket), shownBucket(p.Bucket))
 		default:
-			e, code, message = p.judgeItem(&t.service.Policy, i)
+			e, f = p.judgeItem(&t.service.Policy, i)
 		}
-		if code != "" && listed.Line > 0 {
-			message = fmt.Sprintf("line %d: %s", listed.Line, message)
+		if f.code != "" && listed.Line > 0 {
+			f.message = fmt.Sprintf("line %d: %s", listed.Line, f.message)
 		}
-		p.enter(e, code, message)
+		p.enter(e, f)
 	}
 }
 

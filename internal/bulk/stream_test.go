@@ -171,7 +171,9 @@ func TestStreamedLines(t *testing.T) {
 // changing are credentials that a test changes.
 type changing struct{ now bulk.Credentials }
 
-func (c *changing) Credentials(context.Context) (bulk.Credentials, error) { return c.now, nil }
+func (c *changing) Credentials(context.Context, *bulk.Need) (bulk.Credentials, error) {
+	return c.now, nil
+}
 
 // Credentials that change are taken up, the clock is read again before URLs would be
 // born old, and the lifetime that is told is the earliest.

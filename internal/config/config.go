@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
@@ -21,6 +25,7 @@ import (
 type Config struct {
 	Policy      policy.Policy
 	SigningRole string        // the ARN of a role to assume for signing, or empty
+	Session     string        // who shares a session of that role: service, caller or request
 	Results     *s3url.Folder // where answers go that do not fit, or nil
 	Lists       Lists
 	QueueURL    string // the function's own SQS queue, where it hands on what it cannot finish, or empty
@@ -88,7 +93,8 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	c.Policy.KeyPrefix = getenv("PRESIGN_KEY_PREFIX")
 	c.Policy.DefaultExpiresIn, c.Policy.MaxExpiresIn = l.expiry()
 	c.Policy.MaxKeys = int(l.number("PRESIGN_MAX_KEYS", defaultMaxKeys, 1, mostMaxKeys))
-	c.SigningRole = l.signingRole()
+	c.SigningRole = l.signingRole(c.Policy.MaxExpiresIn)
+	c.Session = l.session(c.Policy.Buckets)
 	c.Results = l.results(settings)
 	c.Lists = l.lists()
 	c.QueueURL = l.queue("PRESIGN_QUEUE_URL")
@@ -98,9 +104,7 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 			l.problem(variable, "is not set, and this function needs it")
 		}
 	}
-	if getenv("PRESIGN_POLICY") != "" {
-		l.problem("PRESIGN_POLICY", "is not supported by this version: unset it")
-	}
+	c.Policy.Document = l.document()
 	return c, errors.Join(l.problems...)
 }
 
@@ -231,13 +235,73 @@ func (l *loader) buckets(common s3url.Settings) (names []string, places map[stri
 	return names, places
 }
 
-func (l *loader) signingRole() string {
-	const variable = "PRESIGN_SIGNING_ROLE_ARN"
-	arn := l.getenv(variable)
-	if arn != "" && !isRole(arn) {
-		l.problem(variable, "is not the ARN of an IAM role")
+// document reads the policy document, which is the variable itself or a file of the
+// deployment package.
+func (l *loader) document() *policy.Document {
+	const variable = "PRESIGN_POLICY"
+	text := []byte(l.getenv(variable))
+	if len(text) == 0 {
+		return nil
 	}
-	return arn
+	if path, isFile := strings.CutPrefix(string(text), "file://"); isFile {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(l.getenv("LAMBDA_TASK_ROOT"), path)
+		}
+		var err error
+		if text, err = os.ReadFile(path); err != nil {
+			var reason *os.PathError // without its path, which may not be one
+			if errors.As(err, &reason) {
+				err = reason.Err
+			}
+			l.problem(variable, "names a file that cannot be read: %v", err)
+			return nil
+		}
+	}
+	document, err := policy.ParseDocument(text)
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			l.problem(variable, "%s", strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return document
+}
+
+// maxChained is the longest session of a role that another role assumes, as a function's
+// role does.
+//
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
+const maxChained = time.Hour
+
+func (l *loader) signingRole(maximum time.Duration) string {
+	const variable = "PRESIGN_SIGNING_ROLE_ARN"
+	role := l.getenv(variable)
+	switch {
+	case role == "":
+	case !isRole(role):
+		l.problem(variable, "is not the ARN of an IAM role")
+	case maximum > maxChained:
+		l.problem("PRESIGN_MAX_EXPIRES_IN", "is over %d, and with %s no URL lives longer: a role that another role assumes has sessions of an hour", maxChained/time.Second, variable)
+	}
+	return role
+}
+
+func (l *loader) session(buckets []string) string {
+	const variable = "PRESIGN_SIGNING_SESSION"
+	scope := l.getenv(variable)
+	switch scope {
+	case "":
+		return "caller"
+	case "service", "caller":
+	case "request":
+		for _, b := range buckets {
+			if a, err := arn.Parse(b); err == nil && a.Service != "s3" {
+				l.problem(variable, "cannot be request with %s: an Object Lambda or Outposts access point needs more than a session's policy names", a.Resource)
+			}
+		}
+	default:
+		l.problem(variable, "must be service, caller or request")
+	}
+	return scope
 }
 
 func (l *loader) results(s s3url.Settings) *s3url.Folder {

@@ -2,6 +2,8 @@ package config_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -195,7 +197,14 @@ func TestProblems(t *testing.T) {
 		{"AWS_USE_FIPS_ENDPOINT", []string{"AWS_USE_FIPS_ENDPOINT=yes"}},
 		{"PRESIGN_ACCELERATE", []string{"PRESIGN_ACCELERATE=on"}},
 		{"PRESIGN_POLICY", []string{"PRESIGN_POLICY=not a policy"}},
+		{"PRESIGN_POLICY", []string{`PRESIGN_POLICY={"rules":[],"hunter2!":1}`}},
+		{"PRESIGN_POLICY", []string{`PRESIGN_POLICY={"rules":[{"name":"a","effect":"hunter2","callers":"*"}]}`}},
+		{"PRESIGN_POLICY", []string{"PRESIGN_POLICY=file://hunter2.json"}},
+		{"PRESIGN_POLICY", []string{"PRESIGN_POLICY=file://"}},
 		{"PRESIGN_SIGNING_ROLE_ARN", []string{"PRESIGN_SIGNING_ROLE_ARN=role"}},
+		{"PRESIGN_MAX_EXPIRES_IN", []string{"PRESIGN_SIGNING_ROLE_ARN=arn:aws:iam::123456789012:role/signer", "PRESIGN_MAX_EXPIRES_IN=3601"}},
+		{"PRESIGN_SIGNING_SESSION", []string{"PRESIGN_SIGNING_SESSION=user"}},
+		{"PRESIGN_SIGNING_SESSION", []string{"PRESIGN_SIGNING_SESSION=request", "PRESIGN_BUCKETS=arn:aws:s3-object-lambda:eu-west-1:123456789012:accesspoint/ap"}},
 		{"PRESIGN_RESULTS_BUCKET", []string{"PRESIGN_RESULTS_BUCKET=s3://results"}},
 		{"PRESIGN_MANIFEST_BUCKET", []string{"PRESIGN_MANIFEST_BUCKET=s3://lists"}},
 		{"PRESIGN_MANIFEST_BUCKET", []string{"PRESIGN_MANIFEST_BUCKET=lists@"}},
@@ -214,6 +223,31 @@ func TestProblems(t *testing.T) {
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: the problem repeats a secret", test.variable)
 		}
+	}
+}
+
+// The policy document is the variable itself, or a file of the deployment package.
+func TestPolicyDocument(t *testing.T) {
+	const document = `{"rules":[{"name":"a","effect":"allow","callers":[{"anonymous":true}]}]}`
+	dir := t.TempDir()
+	file := filepath.Join(dir, "policy.json")
+	if err := os.WriteFile(file, []byte(document+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{document, "file://policy.json", "file://" + file} {
+		c, err := config.Load(environment("PRESIGN_POLICY="+value, "LAMBDA_TASK_ROOT="+dir))
+		if err != nil || c.Policy.Document == nil {
+			t.Errorf("%s: document %v, error %v", value, c.Policy.Document != nil, err)
+			continue
+		}
+		for kind, allowed := range map[policy.Kind]bool{policy.Anonymous: true, policy.Direct: false} {
+			if _, refusal := c.Policy.Document.Grant(&policy.Caller{Kind: kind}, "photos", s3op.GetObject); (refusal == nil) != allowed {
+				t.Errorf("%s: %v: %v", value, kind, refusal)
+			}
+		}
+	}
+	if c, err := config.Load(environment("PRESIGN_POLICY=")); err != nil || c.Policy.Document != nil {
+		t.Errorf("without a document there is one, error %v", err)
 	}
 }
 
@@ -290,8 +324,11 @@ func TestResults(t *testing.T) {
 		t.Errorf("%v: %v", c.Results, err)
 	}
 	const role = "arn:aws:iam::123456789012:role/path/signer"
-	if c, err := config.Load(environment("PRESIGN_SIGNING_ROLE_ARN=" + role)); err != nil || c.SigningRole != role {
-		t.Errorf("%q: %v", c.SigningRole, err)
+	if c, err := config.Load(environment("PRESIGN_SIGNING_ROLE_ARN="+role, "PRESIGN_MAX_EXPIRES_IN=3600")); err != nil || c.SigningRole != role || c.Session != "caller" {
+		t.Errorf("%q, %q: %v", c.SigningRole, c.Session, err)
+	}
+	if c, err := config.Load(environment("PRESIGN_SIGNING_SESSION=request", "PRESIGN_BUCKETS=arn:aws:s3:eu-west-1:123456789012:accesspoint/ap")); err != nil || c.Session != "request" {
+		t.Errorf("%q: %v", c.Session, err)
 	}
 }
 

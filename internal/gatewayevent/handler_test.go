@@ -35,7 +35,7 @@ const (
 
 type fixed struct{ now bulk.Credentials }
 
-func (f fixed) Credentials(context.Context) (bulk.Credentials, error) { return f.now, nil }
+func (f fixed) Credentials(context.Context, *bulk.Need) (bulk.Credentials, error) { return f.now, nil }
 
 // handler is the real thing with a clock and credentials that stand still.
 func handler(log io.Writer) *gatewayevent.Handler {

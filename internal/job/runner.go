@@ -295,7 +295,7 @@ func Caller(service, arn string) policy.Caller {
 
 // NewRunner makes a Runner of what is configured.
 func NewRunner(c *config.Config, log *slog.Logger) *Runner {
-	source := &awscreds.Source{SigningRole: c.SigningRole}
+	source := &awscreds.Source{SigningRole: c.SigningRole, Scope: awscreds.Scope(c.Session), Results: c.Results, Log: log}
 	r := &Runner{
 		Service: &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now},
 		Store: &objects.Store{Load: source.Config, Region: func(bucket string) string {

@@ -1,5 +1,5 @@
-// Package policy answers whether the service may sign: for which bucket, operation
-// and key, how many keys at once and for how long.
+// Package policy answers whether the service may sign: for whom, for which bucket,
+// operation and key, how many keys at once and for how long.
 package policy
 
 import (
@@ -23,6 +23,7 @@ type Policy struct {
 	DefaultExpiresIn time.Duration    // whole seconds
 	MaxExpiresIn     time.Duration    // whole seconds, at most MaxExpiresIn
 	MaxKeys          int              // items of one synchronous request
+	Document         *Document        // what each caller may do of that; nil is all
 }
 
 // DefaultBucket is the bucket of a request that names none, if there is just one.

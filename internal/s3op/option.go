@@ -191,6 +191,18 @@ func Lookup(name string) (ID, bool) {
 // String is the option's name in a request.
 func (id ID) String() string { return table[id].name }
 
+// Options are all that exist.
+func Options() []ID {
+	ids := make([]ID, len(table))
+	for i := range ids {
+		ids[i] = ID(i)
+	}
+	return ids
+}
+
+// Has tells whether the operation has an option.
+func (o Operation) Has(id ID) bool { return table[id].ops.has(o) }
+
 // Kind is the type of its value.
 func (id ID) Kind() Kind { return table[id].kind }
 

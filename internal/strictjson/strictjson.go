@@ -71,6 +71,10 @@ func (e *DuplicateError) Error() string { return fmt.Sprintf("member %q is given
 
 // Reader reads one JSON text from its beginning to its end.
 type Reader struct {
+	// Duplicate, if set, is told of a member that an object has twice. The member is
+	// then left out, and reading goes on: for a reader that reports all mistakes at once.
+	Duplicate func(name string)
+
 	text  []byte
 	pos   int
 	depth int
@@ -133,7 +137,8 @@ func (r *Reader) Members(read func(name string) error) error {
 		if err != nil {
 			return err
 		}
-		if !seen.add(name) {
+		isNew := seen.add(name)
+		if !isNew && r.Duplicate == nil {
 			return &DuplicateError{Name: name}
 		}
 		r.space()
@@ -141,6 +146,10 @@ func (r *Reader) Members(read func(name string) error) error {
 			return r.fail("a colon must stand here")
 		}
 		r.pos++
+		if !isNew {
+			r.Duplicate(name)
+			return r.Skip()
+		}
 		return read(name)
 	})
 }

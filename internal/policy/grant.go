@@ -1,0 +1,348 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bulkpresign/internal/s3op"
+)
+
+// Refused is what the rules do not allow.
+type Refused uint8
+
+const (
+	RefusedBucket    Refused = iota
+	RefusedOperation         // the bucket, but not with this operation
+	RefusedCount             // so many keys in one request
+	RefusedExpiry            // for so long
+	RefusedKey               // this key
+	RefusedOption            // with these signing options
+)
+
+// Refusal is why the rules do not allow something.
+type Refusal struct {
+	Refused Refused
+	Detail  string // for the caller: it says what to do
+	Rule    string // the rule that decided; "" when none allows it
+}
+
+// Grant is what the rules let one caller do with one bucket and operation. It is
+// worked out once for a request, so that a key costs a comparison of prefixes. It
+// serves one goroutine.
+//
+// A key is allowed when no rule denies it and one rule allows all of it: the key's
+// prefix, the number of keys, the expiry and the signing options. What several rules
+// allow is never added up.
+type Grant struct {
+	// Explains tells whether the caller may know which rules decide.
+	Explains bool
+
+	deny  []scope
+	allow []scope
+	keys  string // what to tell of a key that no rule allows
+}
+
+// scope is a rule as it is for the caller.
+type scope struct {
+	*rule
+	prefixes []string // any of them; never empty
+	problem  string   // why it allows no key of this request, or ""
+	missing  string   // what the options of the whole batch lack, or ""
+	used     bool     // it has decided about a key
+}
+
+func (s *scope) covers(key string) bool {
+	return slices.ContainsFunc(s.prefixes, func(p string) bool { return strings.HasPrefix(key, p) })
+}
+
+// Grant works out what a caller may do. Its methods say the rest.
+func (d *Document) Grant(c *Caller, bucket string, op s3op.Operation) (*Grant, *Refusal) {
+	g := &Grant{}
+	var refusal *Refusal
+	anyBucket := false // that a rule allows
+	for _, r := range d.rules {
+		if r.callers != nil && !slices.ContainsFunc(r.callers, func(cond callers) bool { return cond.match(c) }) {
+			continue
+		}
+		g.Explains = g.Explains || r.explain
+		if r.buckets != nil && !slices.Contains(r.buckets, bucket) {
+			continue
+		}
+		prefixes := r.expand(c)
+		if len(prefixes) == 0 {
+			continue
+		}
+		anyBucket = anyBucket || !r.deny
+		switch {
+		case r.operations != nil && !slices.Contains(r.operations, op):
+		case !r.deny:
+			g.allow = append(g.allow, scope{rule: r, prefixes: prefixes})
+		case slices.Contains(prefixes, "") && refusal == nil: // all of it
+			refusal = &Refusal{RefusedBucket, "the policy denies you this bucket", r.name}
+			if r.operations != nil {
+				refusal = &Refusal{RefusedOperation, fmt.Sprintf("the policy denies you %s on this bucket", op), r.name}
+			}
+		default:
+			g.deny = append(g.deny, scope{rule: r, prefixes: prefixes})
+		}
+	}
+	switch {
+	case refusal != nil:
+	case !anyBucket:
+		refusal = &Refusal{Refused: RefusedBucket, Detail: fmt.Sprintf("no rule of the policy allows you this bucket; you are known to the service as a caller of the kind %q", c.Kind)}
+	case len(g.allow) == 0:
+		refusal = &Refusal{Refused: RefusedOperation, Detail: fmt.Sprintf("no rule of the policy allows you %s on this bucket", op)}
+	}
+	g.keys = "no rule of the policy allows you this key: yours begin with " + g.beginnings()
+	return g, refusal
+}
+
+// expand gives the rule's prefixes for a caller. A rule with a placeholder that has no
+// safe value for the caller does not allow by that prefix, and denies all that stands
+// before the placeholder.
+func (r *rule) expand(c *Caller) (prefixes []string) {
+	if r.prefixes == nil {
+		return []string{""}
+	}
+	for _, t := range r.prefixes {
+		prefix, before, ok := t.expand(c)
+		switch {
+		case ok:
+			prefixes = append(prefixes, prefix)
+		case r.deny:
+			prefixes = append(prefixes, before)
+		}
+	}
+	return prefixes
+}
+
+// beginnings lists some prefixes under which the caller has keys.
+func (g *Grant) beginnings() string {
+	const most = 3
+	var list []string
+	for _, s := range g.allow {
+		list = append(list, s.prefixes...)
+	}
+	slices.Sort(list)
+	list = quoted(slices.Compact(list))
+	if len(list) > most {
+		return strings.Join(list[:most], ", ") + " and others"
+	}
+	return strings.Join(list, " or ")
+}
+
+// none tells how to refuse a whole request of which no rule is left that allows a key.
+func (g *Grant) none(as Refused, detail string) *Refusal {
+	if slices.ContainsFunc(g.allow, func(s scope) bool { return s.problem == "" }) {
+		return nil
+	}
+	refusal := &Refusal{Refused: as, Detail: detail}
+	if len(g.allow) == 1 {
+		refusal.Rule = g.allow[0].name
+	}
+	return refusal
+}
+
+// LimitKeys tells the rules how many keys the request has. A negative number is that
+// of a list that nobody has counted, for which a rule with a limit allows nothing.
+func (g *Grant) LimitKeys(n int) *Refusal {
+	most := 0
+	for i := range g.allow {
+		if s := &g.allow[i]; s.maxKeys > 0 && (n < 0 || n > s.maxKeys) {
+			most = max(most, s.maxKeys)
+			s.problem = fmt.Sprintf("the policy allows you this key in requests of at most %d keys: split the request", s.maxKeys)
+		}
+	}
+	if n < 0 {
+		return g.none(RefusedCount, fmt.Sprintf("the policy allows you at most %d keys, so no list of any length: send requests with keys", most))
+	}
+	return g.none(RefusedCount, fmt.Sprintf("the request has %d keys and the policy allows you at most %d: split it", n, most))
+}
+
+// ShortestExpiresIn is how long URLs live when the request does not say, in seconds:
+// as long as they do otherwise, or as the strictest rule has it.
+func (g *Grant) ShortestExpiresIn(otherwise int64) int64 {
+	for _, s := range g.allow {
+		if s.maxExpiresIn > 0 && s.problem == "" {
+			otherwise = min(otherwise, s.maxExpiresIn)
+		}
+	}
+	return otherwise
+}
+
+// LimitExpiresIn tells the rules how long the URLs are to live, in seconds.
+func (g *Grant) LimitExpiresIn(seconds int64) *Refusal {
+	most := int64(0)
+	for i := range g.allow {
+		if s := &g.allow[i]; s.problem == "" && s.maxExpiresIn > 0 && seconds > s.maxExpiresIn {
+			most = max(most, s.maxExpiresIn)
+			s.problem = fmt.Sprintf("the policy allows you this key for at most %d seconds: ask for a shorter \"expires_in\"", s.maxExpiresIn)
+		}
+	}
+	return g.none(RefusedExpiry, fmt.Sprintf(`field "expires_in" is over the maximum of %d seconds that the policy allows you`, most))
+}
+
+// RequireOfBatch tells the rules the settled options of the whole batch. What is
+// missing there may still be given for a key; what is there must be right for a rule.
+func (g *Grant) RequireOfBatch(settled []s3op.Option, op s3op.Operation) *Refusal {
+	var first *Refusal
+	fits := false
+	for i := range g.allow {
+		s := &g.allow[i]
+		var isGiven bool
+		s.missing, isGiven = s.check(settled, op)
+		switch {
+		case s.problem != "":
+		case !isGiven:
+			fits = true
+		case first == nil:
+			first = &Refusal{RefusedOption, s.missing, s.name}
+		}
+	}
+	if fits {
+		return nil
+	}
+	return first
+}
+
+// Key finds the first rule that allows a key, whatever its options, or tells why none
+// does.
+func (g *Grant) Key(key string) (at int, refusal *Refusal) {
+	for i := range g.deny {
+		if s := &g.deny[i]; s.covers(key) {
+			s.used = true
+			return 0, &Refusal{RefusedKey, "the policy denies you this key", s.name}
+		}
+	}
+	at = g.next(key, 0)
+	if at < len(g.allow) {
+		return at, nil
+	}
+	for i := range g.allow {
+		if s := &g.allow[i]; s.covers(key) {
+			s.used = true
+			return 0, &Refusal{RefusedKey, s.problem, s.name}
+		}
+	}
+	return 0, &Refusal{Refused: RefusedKey, Detail: g.keys}
+}
+
+// next is the first rule from one on that allows a key, whatever its options.
+func (g *Grant) next(key string, from int) int {
+	for from < len(g.allow) && (g.allow[from].problem != "" || !g.allow[from].covers(key)) {
+		from++
+	}
+	return from
+}
+
+// BatchOptions finds the first rule, from what Key found on, that allows a key with the
+// batch's options, or tells what the options lack for the first.
+func (g *Grant) BatchOptions(key string, at int) *Refusal {
+	return g.options(key, at, func(s *scope) string { return s.missing })
+}
+
+// Options is BatchOptions for a key with other settled options.
+func (g *Grant) Options(key string, at int, settled []s3op.Option, op s3op.Operation) *Refusal {
+	return g.options(key, at, func(s *scope) string { missing, _ := s.check(settled, op); return missing })
+}
+
+func (g *Grant) options(key string, at int, missing func(*scope) string) *Refusal {
+	for i := at; i < len(g.allow); i = g.next(key, i+1) {
+		if s := &g.allow[i]; missing(s) == "" {
+			s.used = true
+			return nil
+		}
+	}
+	s := &g.allow[at]
+	s.used = true
+	return &Refusal{RefusedOption, missing(s), s.name}
+}
+
+// Rules names the rules that have decided about a key so far: those that deny, then
+// those that allow, each in the document's order.
+func (g *Grant) Rules() []string {
+	var names []string
+	for _, s := range slices.Concat(g.deny, g.allow) {
+		if s.used {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
+var idCreateOnly, idIfNoneMatch = lookup("create_only"), lookup("if_none_match")
+
+func lookup(name string) s3op.ID {
+	id, ok := s3op.Lookup(name)
+	if !ok {
+		panic("policy: there is no option " + name)
+	}
+	return id
+}
+
+// check tells what settled options lack for the rule, or "", and whether it is the
+// value of an option that is given. A requirement holds for the operations that have
+// the option.
+func (r *rule) check(settled []s3op.Option, op s3op.Operation) (problem string, isGiven bool) {
+	for _, q := range r.require {
+		if !op.Has(q.option) {
+			continue
+		}
+		option := q.option
+		if option == idCreateOnly { // settled options have what it is short for
+			option = idIfNoneMatch
+		}
+		i := slices.IndexFunc(settled, func(o s3op.Option) bool { return o.ID == option })
+		switch {
+		case i < 0:
+			if problem == "" {
+				problem = q.demand()
+			}
+		case !q.accepts(settled[i].Value):
+			return q.demand(), true
+		}
+	}
+	return problem, false
+}
+
+func (q *requirement) accepts(value string) bool {
+	switch {
+	case q.option == idCreateOnly:
+		return value == "*"
+	case q.most > 0:
+		n, err := strconv.ParseInt(value, 10, 64)
+		return err == nil && n <= q.most
+	case q.option.Kind() == s3op.Boolean:
+		return value == "true"
+	}
+	return q.values == nil || slices.ContainsFunc(q.values, func(want string) bool {
+		begin, isPattern := strings.CutSuffix(want, "*")
+		return value == want || isPattern && strings.HasPrefix(value, begin)
+	})
+}
+
+// demand says what the option must be.
+func (q *requirement) demand() string {
+	demand := fmt.Sprintf("the policy requires option %q", q.option)
+	switch {
+	case q.option.Kind() == s3op.Boolean:
+		demand += " to be true"
+	case q.most > 0:
+		demand += fmt.Sprintf(", at most %d", q.most)
+	case len(q.values) == 1:
+		demand += fmt.Sprintf(" to be %q", q.values[0])
+	case len(q.values) > 1:
+		demand += " to be one of " + strings.Join(quoted(q.values), ", ")
+	}
+	return demand
+}
+
+func quoted(list []string) []string {
+	q := make([]string, len(list))
+	for i, s := range list {
+		q[i] = strconv.Quote(s)
+	}
+	return q
+}
