@@ -11,6 +11,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +29,7 @@ type Record struct {
 
 	Bucket    string
 	Operation string
-	Rule      string // the policy's rule that decided, or empty
+	Rule      string // the rules of the policy document that decided, comma-separated
 
 	Items   int               // keys as they were given, repeated ones too
 	Keys    int               // distinct keys that were judged
@@ -72,6 +74,9 @@ func (r *Record) Add(p *bulk.Plan) {
 	r.Bucket, r.Operation = p.Bucket, p.Operation.String()
 	r.Keys += p.Keys()
 	r.Signed += p.Signed()
+	for _, rule := range p.Rules {
+		r.decided(rule)
+	}
 	p.Refused(func(key string, code bulk.Code) {
 		if r.Refused == nil {
 			r.Refused = make(map[bulk.Code]int)
@@ -93,12 +98,23 @@ func (r *Record) Add(p *bulk.Plan) {
 	}
 }
 
+// decided adds a rule to those that decided.
+func (r *Record) decided(rule string) {
+	switch {
+	case r.Rule == "":
+		r.Rule = rule
+	case rule != "" && !slices.Contains(strings.Split(r.Rule, ","), rule):
+		r.Rule += "," + rule
+	}
+}
+
 // End writes the record. A failure that has a cause is the service's own, so its line is
 // an error's. A request that failed hands out no URL, whatever was planned.
 func (r *Record) End(ctx context.Context, log *slog.Logger) {
 	level := slog.LevelInfo
 	if r.Failure != nil {
 		r.Signed = 0
+		r.decided(r.Failure.Rule)
 		if r.Failure.Cause != nil {
 			level = slog.LevelError
 		}

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -249,6 +250,34 @@ func TestSchema(t *testing.T) {
 		}
 		if err := s.Validate(value); err != nil {
 			t.Errorf("%s\nthe schema does find it: %v", test.document, err)
+		}
+	}
+}
+
+// The examples of the docs are right, and name the schema that they follow.
+func TestExamples(t *testing.T) {
+	s := schema(t)
+	examples, err := filepath.Glob("../../docs/policies/*.json")
+	if err != nil || len(examples) < 3 {
+		t.Fatalf("%d examples, error %v", len(examples), err)
+	}
+	for _, name := range examples {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var value map[string]any
+		if err := json.Unmarshal(text, &value); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Validate(value); err != nil {
+			t.Errorf("%s: the schema: %v", name, err)
+		}
+		if at := filepath.Join(filepath.Dir(name), value["$schema"].(string)); at != filepath.Clean("../../docs/policy.schema.json") {
+			t.Errorf("%s follows %s", name, at)
+		}
+		if _, err := policy.ParseDocument(text); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
