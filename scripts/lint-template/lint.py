@@ -3,14 +3,16 @@
   lint.py template.yaml OUTPUT_FOLDER
 
 Writes the transformed template and its policies to OUTPUT_FOLDER for whoever wants to look. cfn-lint and checkov read
-the transformed template. IAM linters, however, do not know what Fn::If means and let through what they cannot
+the transformed template, as it is by default and with everything on that can be. IAM linters, however, do not know what Fn::If means and let through what they cannot
 read, so the conditions are decided here for a table of parameters; parliament then reads real policies and the table
-says what each must grant, no more and no less.
+says what each must grant, no more and no less. The documents in guardrails/ are held against the template, and the
+metrics that it watches against docs/audit.md.
 
 Prints one line for each finding, then one line of figures. Exits 0 when there is no finding.
 """
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -31,8 +33,15 @@ SIGNING_ROLE = "arn:aws:iam::210987654321:role/photos-signer"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef"
 PHOTOS = "arn:aws:s3:::photos/"
 
+# The parameters that make all there is. The other defaults are the template's own.
+EVERYTHING = {
+    "Operations": "GetObject,HeadObject,PutObject,DeleteObject,UploadPart", "BucketRegion": "eu-north-1", "KmsKeyArn": KEY,
+    "ResultsBucket": "answers", "DataBucketPolicy": "true", "DataEvents": "true",
+    "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms", "Deployment": "Canary10Percent5Minutes",
+}
+
 # What a set of parameters must grant, beside the function's own log and its traces: actions and resource, by Sid.
-ROLES = [
+API = [
     ("defaults", {}, {"SignReads": ("s3:GetObject", PHOTOS + "*")}),
     ("HeadObject", {"Operations": "HeadObject"}, {"SignReads": ("s3:GetObject", PHOTOS + "*")}),
     ("PutObject", {"Operations": "PutObject"}, {"SignWrites": ("s3:PutObject", PHOTOS + "*")}),
@@ -65,10 +74,25 @@ ROLES = [
      {"SigningRoleArn": SIGNING_ROLE, "Operations": "GetObject,PutObject,DeleteObject", "KmsKeyArn": KEY},
      {"AssumeSigningRole": ("sts:AssumeRole", SIGNING_ROLE)}),
 ]
-ALWAYS = {
-    "WriteOwnLog": ("logs:CreateLogStream logs:PutLogEvents",
-                    f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-api:*"),
-    "SendTraces": ("xray:PutTelemetryRecords xray:PutTraceSegments", "*"),
+DEPLOYMENT = [("gradual", {"Deployment": "Canary10Percent5Minutes"}, {
+    "MoveAlias": ("lambda:GetAlias lambda:UpdateAlias", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:ApiFunction"),
+    "ReadAlarms": ("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:*"),
+})]
+
+
+def own_log(name):
+    """What every function's role grants, whatever the parameters are."""
+    return {
+        "WriteOwnLog": ("logs:CreateLogStream logs:PutLogEvents",
+                        f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-{name}:*"),
+        "SendTraces": ("xray:PutTelemetryRecords xray:PutTraceSegments", "*"),
+    }
+
+
+# Each role of the template: what it always grants, and its table.
+ROLES = {
+    "ApiRole": (own_log("api"), API),
+    "DeploymentRole": ({}, DEPLOYMENT),
 }
 CONDITIONS = {
     "SignReads": {"s3:authType": "REST-QUERY-STRING"},
@@ -116,7 +140,7 @@ class Stack:
         if function == "Sub":
             text, names = argument if isinstance(argument, list) else (argument, {})
             names = self.resolve(names)
-            return re.sub(r"\$\{([^}]+)\}", lambda m: str(names.get(m[1]) or self.call("Ref", m[1])), text)
+            return re.sub(r"\$\{([^}]+)\}", lambda m: str(names.get(m[1]) or self.named(m[1])), text)
         argument = self.resolve(argument)
         if function == "Equals":
             return argument[0] == argument[1]
@@ -132,16 +156,30 @@ class Stack:
             return argument[1][int(argument[0])]
         raise NotImplementedError(f"Fn::{function} in the template; teach {Path(__file__).name} what it means")
 
+    def named(self, name):
+        """What ${name} stands for in Fn::Sub."""
+        if "." in name:
+            return self.attribute(*name.split(".", 1))
+        return self.call("Ref", name)
+
     def attribute(self, resource, name):
         properties = self.template["Resources"][resource].get("Properties", {})
-        if self.template["Resources"][resource]["Type"] == "AWS::Logs::LogGroup" and name == "Arn":
-            return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{self.resolve(properties['LogGroupName'])}:*"
-        return f"<{resource}.{name}>"
+        arns = {
+            "AWS::Logs::LogGroup": lambda: f"logs:{REGION}:{ACCOUNT}:log-group:{self.resolve(properties['LogGroupName'])}:*",
+            "AWS::Lambda::Function": lambda: f"lambda:{REGION}:{ACCOUNT}:function:{resource}",
+            "AWS::IAM::Role": lambda: f"iam::{ACCOUNT}:role/{resource}",
+            "AWS::S3::Bucket": lambda: f"s3:::{resource.lower()}",
+            "AWS::SQS::Queue": lambda: f"sqs:{REGION}:{ACCOUNT}:{resource}",
+        }
+        arn = arns.get(self.template["Resources"][resource]["Type"])
+        return f"arn:aws:{arn()}" if arn and name == "Arn" else f"<{resource}.{name}>"
 
 
-def translate(path):
-    """The template after AWS::Serverless-2016-10-31, as a dict."""
+def translate(path, parameters):
+    """The template after AWS::Serverless-2016-10-31, as a dict, with these parameters as its defaults."""
     template = yaml_parse(Path(path).read_text())
+    for name, value in parameters.items():
+        template["Parameters"][name]["Default"] = value
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://artifacts/function.zip"  # the translator wants an uploaded one
@@ -150,7 +188,11 @@ def translate(path):
         def load(self):
             return {}
 
-    return transform(template, {}, NoManagedPolicies())
+    template = transform(template, parameters, NoManagedPolicies())
+    del template["Mappings"]["Deployments"]  # the translator alone reads it
+    if not template["Mappings"]:
+        del template["Mappings"]
+    return template
 
 
 def as_list(value):
@@ -162,7 +204,7 @@ def check_structure(template):
     findings = []
     roles = {n: r for n, r in template["Resources"].items() if r["Type"] == "AWS::IAM::Role"}
     for name, role in roles.items():
-        if name != "ApiRole":
+        if name not in ROLES:
             findings.append(f"{name} has no table here of what it may do")
         if role["Properties"].get("ManagedPolicyArns"):
             findings.append(f"{name} has managed policies")
@@ -182,19 +224,18 @@ def check_structure(template):
     return findings
 
 
-def check_role(title, policies, want):
+def check_role(title, policies, want, always):
     """Compares the statements of a role with the table's, and lets parliament read each of its policies."""
     findings = []
     got = {}
     for policy in policies:
         document = policy["PolicyDocument"]
-        for finding in parliament.analyze_policy_string(json.dumps(document)).findings:
-            findings.append(f"{title}: parliament: {finding.issue} {finding.detail}".rstrip())
+        findings += parliament_on(title, document)
         for statement in document["Statement"]:
             condition = statement.get("Condition", {})
             got[statement["Sid"]] = (
                 statement["Effect"], sorted(as_list(statement["Action"])), as_list(statement["Resource"]), condition)
-    for sid, (actions, resource) in (want | ALWAYS).items():
+    for sid, (actions, resource) in (want | always).items():
         condition = {"StringEquals": CONDITIONS[sid]} if sid in CONDITIONS else {}
         expected = ("Allow", sorted(actions.split()), [resource], condition)
         if got.pop(sid, None) != expected:
@@ -203,54 +244,164 @@ def check_role(title, policies, want):
     return findings
 
 
+def parliament_on(title, document):
+    return [f"{title}: parliament: {finding.issue} {finding.detail}".rstrip()
+            for finding in parliament.analyze_policy_string(json.dumps(document)).findings]
+
+
+# Actions of S3 that are no request which one could sign for an object, so that their conditions know no signature.
+UNSIGNED = ("for action s3:InitiateReplication", "for action s3:PutAccessPointPublicAccessBlock")
+
+
+def parliament_on_guardrail(title, document):
+    return [f for f in parliament_on(title, document) if not f.endswith(UNSIGNED)]
+
+
+def figures(node, name):
+    """Every value of a condition key, wherever it stands in a policy."""
+    if isinstance(node, list):
+        for child in node:
+            yield from figures(child, name)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key == name:
+                yield value
+            yield from figures(value, name)
+
+
+def check_guardrails(template, folder):
+    """The template's bucket policy and the documents to merge by hand must say the same, in milliseconds."""
+    findings = []
+    seconds = template["Parameters"]["MaxExpiresIn"]["Default"]
+    in_template = template["Resources"]["BucketGuardrails"]["Properties"]["PolicyDocument"]
+    for other in (1, 900, seconds, 604800):
+        policy = Stack(template, {"Bucket": "photos", "MaxExpiresIn": str(other)}).resolve(in_template)
+        findings += parliament_on_guardrail(f"BucketGuardrails, {other} s", policy)
+        if list(figures(policy, "s3:signatureAge")) != [str(other * 1000)]:
+            findings.append(f"BucketGuardrails: s3:signatureAge is not the milliseconds of {other} seconds")
+    if "DenySignerAllButURLs" in [s["Sid"] for s in Stack(
+            template, {"Bucket": "photos", "ResultsBucket": "photos"}).resolve(in_template)["Statement"]]:
+        findings.append("BucketGuardrails: the function could not put its large answers into the data bucket")
+    for path in sorted(folder.glob("*.json")):
+        document = json.loads(path.read_text())
+        findings += parliament_on_guardrail(path.name, document)
+        ages = list(figures(document, "s3:signatureAge"))
+        if ages != [str(seconds * 1000)]:
+            findings.append(f"{path.name}: s3:signatureAge is {ages}, not the milliseconds of {seconds} seconds")
+        for statement in document["Statement"]:
+            if statement["Effect"] != "Deny":
+                findings.append(f"{path.name}: {statement['Sid']} is no Deny: a guardrail gives nothing")
+    stack = Stack(template, {"Bucket": "amzn-s3-demo-bucket", "SigningRoleArn": "arn:aws:iam::111122223333:role/bulk-presign"})
+    if json.loads((folder / "bucket-policy.json").read_text()) != stack.resolve(in_template):
+        findings.append("bucket-policy.json is not what the template makes of its parameters")
+    return findings
+
+
+def check_deployment(default, everything):
+    """Calls come in through the alias, and CodeDeploy is there only where it was asked for."""
+    findings = []
+    for title, template in (("by default", default), ("gradual", everything)):
+        body = template["Resources"]["HttpApi"]["Properties"]["Body"]["paths"]["/presign"]["post"]
+        if "${ApiFunctionAliaslive}" not in body["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]:
+            findings.append(f"{title}: the API does not call the alias")
+        gradual = [n for n, r in template["Resources"].items() if r["Type"].startswith("AWS::CodeDeploy::")]
+        if bool(gradual) != (title == "gradual"):
+            findings.append(f"{title}: CodeDeploy's resources are {gradual}")
+    group = Stack(everything, {}).resolve(everything["Resources"]["ApiFunctionDeploymentGroup"]["Properties"])
+    alarms = [a["Name"] for a in group["AlarmConfiguration"]["Alarms"]]
+    if alarms != ["<NewVersionErrorsAlarm>", "<FailuresAlarm>"]:
+        findings.append(f"a gradual deployment is rolled back by {alarms}")
+    if group["ServiceRoleArn"] != f"arn:aws:iam::{ACCOUNT}:role/DeploymentRole":
+        findings.append("a gradual deployment does not run under the role written for it")
+    description = next(r for r in default["Resources"].values() if r["Type"] == "AWS::Lambda::Version")["Properties"]["Description"]
+    before = Stack(default, {}).resolve(description)
+    for name in ("Release", "Operations", "DefaultExpiresIn", "MaxExpiresIn", "MaxKeys", "MemorySize", "Timeout"):
+        if Stack(default, {name: "7"}).resolve(description) == before:
+            findings.append(f"a new {name} makes no new version, so the alias would keep the old one")
+    return findings
+
+
+def check_metrics(template, documentation):
+    """What alarms and dashboard watch is there: the function's own metrics are those of docs/audit.md."""
+    stack = Stack(template, {})
+    known = set(re.findall(r"`([A-Z][A-Za-z]+)`", documentation.read_text()))
+    watched = set()
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            properties = stack.resolve(resource["Properties"])
+            for metric in [properties] + [m["MetricStat"]["Metric"] for m in properties.get("Metrics", []) if "MetricStat" in m]:
+                if metric.get("Namespace") == "BulkPresign":
+                    watched.add(metric["MetricName"])
+    body = json.loads(stack.resolve(template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]))
+    for widget in body["widgets"]:
+        namespace = None
+        for metric in widget["properties"].get("metrics", []):
+            namespace = namespace if metric[0] in (".", "...") else metric[0]
+            if namespace == "BulkPresign":
+                watched.add(metric[1])
+    findings = [f"no function has a metric {name}" for name in watched - known]
+    if len(watched) < 5:
+        findings.append(f"only {sorted(watched)} of the function's metrics are watched")
+    return findings
+
+
 def run(*command):
     return subprocess.run([str(BIN / command[0]), *command[1:]], capture_output=True, text=True, check=False)
 
 
+def lint(path, findings):
+    """cfn-lint on a template. Says whether it was clean."""
+    result = run("cfn-lint", "--include-checks", "I", "--format", "parseable", "--", path)
+    output = (result.stdout + result.stderr).strip()
+    if result.returncode or output:
+        findings += output.splitlines() or [f"cfn-lint failed on {path}"]
+        return False
+    return True
+
+
 def main():
-    source, folder = sys.argv[1], Path(sys.argv[2])
+    source, folder = Path(sys.argv[1]), Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["AWS_DEFAULT_REGION"] = REGION  # the translator asks for one
-    template = translate(source)
-    transformed = folder / "template.json"
-    transformed.write_text(json.dumps(template, indent=2))
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of switches that only AWS itself has
+    default, everything = translate(source, {}), translate(source, EVERYTHING)
+    findings = check_structure(everything)
+    findings += check_guardrails(default, source.parent / "guardrails")
+    findings += check_deployment(default, everything)
+    findings += check_metrics(everything, source.parent / "docs/audit.md")
 
-    findings = check_structure(template)
+    clean = lint(str(source), findings)
+    checked, skipped = 0, 0
+    for name, template in (("template.json", default), ("everything.json", everything)):
+        path = folder / name
+        path.write_text(json.dumps(template, indent=2))
+        clean += lint(str(path), findings)
+        # The guidelines that checkov would fetch are only links to its vendor's pages.
+        result = run("checkov", "--file", str(path), "--framework", "cloudformation", "--skip-download", "--output", "json")
+        report = json.loads(result.stdout)
+        findings += [f"checkov: {c['check_id']} {c['resource']}: {c['check_name']}"
+                     for c in report["results"]["failed_checks"]]
+        if report["summary"]["parsing_errors"] or not report["summary"]["passed"]:
+            findings.append(f"checkov could not read {path}")
+        checked += report["summary"]["passed"]
+        skipped += report["summary"]["skipped"]
 
-    templates = [source, str(transformed)]
-    clean = 0
-    for path in templates:
-        result = run("cfn-lint", "--include-checks", "I", "--format", "parseable", "--", path)
-        output = (result.stdout + result.stderr).strip()
-        if result.returncode or output:
-            findings += output.splitlines() or [f"cfn-lint failed on {path}"]
-        else:
-            clean += 1
-
-    # The guidelines that checkov would fetch are only links to its vendor's pages.
-    result = run("checkov", "--file", str(transformed), "--framework", "cloudformation", "--skip-download",
-                 "--output", "json")
-    report = json.loads(result.stdout)
-    summary = report["summary"]
-    findings += [f"checkov: {c['check_id']} {c['resource']}: {c['check_name']}"
-                 for c in report["results"]["failed_checks"]]
-    if summary["parsing_errors"] or not summary["passed"]:
-        findings.append("checkov could not read the transformed template")
-
-    right = 0
-    for title, parameters, want in ROLES:
-        stack = Stack(template, {"Bucket": "photos"} | parameters)
-        role = stack.resolve(template["Resources"]["ApiRole"]["Properties"])
-        (folder / f"role-{re.sub('[^a-z]+', '-', title.lower())}.json").write_text(json.dumps(role, indent=2))
-        wrong = check_role(title, role["Policies"], want)
-        findings += wrong
-        right += not wrong
+    right, tables = 0, 0
+    for name, (always, table) in ROLES.items():
+        for title, parameters, want in table:
+            stack = Stack(default, {"Bucket": "photos"} | parameters)
+            role = stack.resolve(default["Resources"][name]["Properties"])
+            file = f"{name}-{re.sub('[^a-z]+', '-', title.lower())}.json"
+            (folder / file).write_text(json.dumps(role, indent=2))
+            wrong = check_role(f"{name}, {title}", role["Policies"], want, always)
+            findings += wrong
+            right += not wrong
+            tables += 1
 
     for finding in findings:
         print(finding)
-    print(f"lint-template: cfn-lint {clean}/{len(templates)} templates clean, checkov {summary['passed']}/"
-          f"{summary['passed'] + summary['failed']} checks passed and {summary['skipped']} suppressed with a reason, "
-          f"parliament and table {right}/{len(ROLES)} roles as written, {len(findings)} findings")
+    print(f"lint-template: cfn-lint {clean}/3 templates clean, checkov {checked} checks passed and {skipped} suppressed with "
+          f"a reason, parliament and table {right}/{tables} roles as written, {len(findings)} findings")
     sys.exit(1 if findings else 0)
 
 

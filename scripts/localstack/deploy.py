@@ -83,10 +83,10 @@ def evaluate(template, values, node):
     }[function]()
 
 
-def decide_conditions(template, parameters):
+def decisions(template, parameters):
+    """What each condition comes to."""
     values = {n: p["Default"] for n, p in template["Parameters"].items() if "Default" in p} | parameters
-    decided = {n: evaluate(template, values, c) for n, c in template["Conditions"].items()}
-    template["Conditions"] = {n: {"Fn::Equals": ["true", "true" if v else "false"]} for n, v in decided.items()}
+    return {n: evaluate(template, values, c) for n, c in template["Conditions"].items()}
 
 
 def without_auth_type(template):
@@ -134,8 +134,9 @@ def main():
         upload(bootstrap)
     if "--no-auth-type" in options and not without_auth_type(template):
         sys.exit("deploy.py: no statement of the role has the condition s3:authType any more; drop --no-auth-type")
+    decided = decisions(template, parameters)
     if "--decide-conditions" in options:
-        decide_conditions(template, parameters)
+        template["Conditions"] = {n: {"Fn::Equals": ["true", "true" if v else "false"]} for n, v in decided.items()}
     # The emulator resolves what the function's environment would be, also where it cannot have the function.
     # Names of outputs have no underscores.
     names = {name.replace("_", "0"): name for name in environment}
@@ -155,8 +156,7 @@ def main():
                  cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]}
     outputs = {o["OutputKey"]: o.get("OutputValue", "")
                for o in cloudformation.describe_stacks(StackName=STACK)["Stacks"][0].get("Outputs", [])}
-    wanted = [n for n, r in template["Resources"].items()
-              if not r.get("Condition") or r["Condition"] in template["Conditions"]]
+    wanted = [n for n, r in template["Resources"].items() if decided.get(r.get("Condition"), True)]
     complete = [n for n in wanted if resources.get(n, {}).get("ResourceStatus") == "CREATE_COMPLETE"]
     for name in set(wanted) - set(complete):
         r = resources.get(name, {})
