@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"bulkpresign/internal/audit"
@@ -33,9 +34,11 @@ const (
 	outlived = 58 * time.Minute
 	plenty   = 50 * time.Minute
 
-	// callTimeout bounds all attempts of one call of STS: a function must answer within
-	// seconds, with an error or with the session that still holds.
-	callTimeout = 8 * time.Second
+	// callTimeout bounds all attempts of one call of STS, and maxBackoff each pause between
+	// them: a function must answer within seconds, with an error or with the session that
+	// still holds.
+	callTimeout = 5 * time.Second
+	maxBackoff  = 500 * time.Millisecond
 	// retryAfter is how long STS is left alone after a call that failed, while there is a
 	// session to go on with.
 	retryAfter = 10 * time.Second
@@ -165,7 +168,7 @@ func (s *sessions) renew(ctx context.Context, id identity, e *session) {
 //   - https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 //   - https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_region-endpoints.html
 func (s *Source) assumer(c aws.Config) func(context.Context, identity) (bulk.Credentials, error) {
-	client := sts.NewFromConfig(c)
+	client := sts.NewFromConfig(c, func(o *sts.Options) { o.Retryer = retry.AddWithMaxBackoffDelay(o.Retryer, maxBackoff) })
 	return func(ctx context.Context, id identity) (bulk.Credentials, error) {
 		in := &sts.AssumeRoleInput{
 			RoleArn:         aws.String(s.SigningRole),

@@ -36,6 +36,19 @@ func (b *Book) KeepOut(secrets ...string) {
 	}
 }
 
+// Records are the lines that have a member, each as an object.
+func (b *Book) Records(member string) (records []map[string]any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for line := range bytes.Lines(b.text.Bytes()) {
+		var r map[string]any
+		if json.Unmarshal(line, &r) == nil && r[member] != nil {
+			records = append(records, r)
+		}
+	}
+	return records
+}
+
 // neverLogged is what a signature or a URL looks like.
 var neverLogged = map[string]*regexp.Regexp{
 	"a signature":           regexp.MustCompile(`[0-9a-f]{64}`),
