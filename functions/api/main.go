@@ -28,8 +28,10 @@ func main() {
 		Service: &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now},
 		Results: delivery.To(c.Results, source.Config),
 		Log:     log,
+
+		StreamREST: c.StreamREST,
 	}
-	err = runtimeclient.Serve(os.Getenv("AWS_LAMBDA_RUNTIME_API"), h.Handle)
+	err = runtimeclient.Serve(os.Getenv("AWS_LAMBDA_RUNTIME_API"), h.Invoke)
 	log.Error("the runtime API cannot be served", "cause", err.Error())
 	os.Exit(1)
 }

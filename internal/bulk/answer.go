@@ -222,6 +222,7 @@ func (p *Plan) writeMember(w *writer, i int, s section) {
 	case inErrors:
 		w.failure(p.failures[int32(i)])
 	}
+	w.spill()
 }
 
 func (w *writer) failure(f failure) {
@@ -244,6 +245,38 @@ func (p *Plan) Sign() {
 	p.presigner.SignAll(p.signatures, p.paths, p.ends)
 }
 
+// signedAhead is how many keys a stream signs at a time: enough to be fast, few enough
+// that memory does not grow with the batch.
+const signedAhead = 4096
+
+// signature is that of a batched entry. Where Sign did not compute all, it is computed
+// now, with those that follow.
+func (p *Plan) signature(e entry) *sigv4.Signature {
+	at := int(e.path) - p.signedFrom
+	if at < 0 || at >= len(p.signatures) {
+		p.signFrom(int(e.path))
+		at = 0
+	}
+	return &p.signatures[at]
+}
+
+func (p *Plan) signFrom(first int) {
+	n := min(signedAhead, len(p.ends)-first)
+	if cap(p.signatures) < n {
+		p.signatures = make([]sigv4.Signature, n)
+	}
+	begin := uint32(0)
+	if first > 0 {
+		begin = p.ends[first-1]
+	}
+	p.window = p.window[:0]
+	for _, end := range p.ends[first : first+n] {
+		p.window = append(p.window, end-begin)
+	}
+	p.signatures, p.signedFrom = p.signatures[:n], first
+	p.presigner.SignAll(p.signatures, p.paths[begin:], p.window)
+}
+
 func (p *Plan) batchPath(e entry) []byte {
 	begin := uint32(0)
 	if e.path > 0 {
@@ -255,7 +288,7 @@ func (p *Plan) batchPath(e entry) []byte {
 // appendURL appends the URL of an entry; of one of its parts where number is not "".
 func (p *Plan) appendURL(dst []byte, e entry, number string) []byte {
 	if e.kind == batched {
-		return p.presigner.AppendURL(dst, p.batchPath(e), &p.signatures[e.path])
+		return p.presigner.AppendURL(dst, p.batchPath(e), p.signature(e))
 	}
 	presigner, path := p.own(e, number)
 	signature := presigner.Sign(path)

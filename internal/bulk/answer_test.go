@@ -193,3 +193,87 @@ func TestTooLarge(t *testing.T) {
 		t.Errorf("%+v", err)
 	}
 }
+
+// However an answer is written, it is the same, and a long one comes in small pieces.
+func TestWrite(t *testing.T) {
+	many := strings.Builder{}
+	many.WriteString(`{"keys":["..",""`)
+	for i := range 10_000 {
+		fmt.Fprintf(&many, `,"%d/%s"`, i, strings.Repeat("x", i%50))
+		if i%1000 == 0 {
+			fmt.Fprintf(&many, `,{"key":"own %d","version_id":"v"},"%d/../"`, i, i)
+		}
+	}
+	many.WriteString(`]}`)
+	parts := `{"operation":"UploadPart","upload_id":"u","part_numbers":[1`
+	for i := 2; i <= 3000; i++ {
+		parts += fmt.Sprintf(",%d", i)
+	}
+	parts += `],"keys":["a","b"]}`
+	for name, request := range map[string]string{"mixed": mixed, "many": many.String(), "parts": parts} {
+		for _, f := range formats {
+			p, err := plan(standing(), []byte(request))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got chunks
+			if err := p.Write(&got, f); err != nil {
+				t.Fatal(err)
+			}
+			again := bytes.Buffer{} // with the signatures of the last part still there
+			if err := p.Write(&again, f); err != nil {
+				t.Fatal(err)
+			}
+			whole, err := plan(standing(), []byte(request))
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole.Sign()
+			want := whole.Append(nil, f, bulk.Bare)
+			if !bytes.Equal(got.text, want) || !bytes.Equal(again.Bytes(), want) {
+				t.Errorf("%s, %s: the written answer is not the appended one", name, f)
+			}
+			if got.longest > 70<<10 {
+				t.Errorf("%s, %s: a piece of %d bytes", name, f, got.longest)
+			}
+		}
+	}
+}
+
+type chunks struct {
+	text    []byte
+	longest int
+}
+
+func (p *chunks) Write(b []byte) (int, error) {
+	p.text = append(p.text, b...)
+	p.longest = max(p.longest, len(b))
+	return len(b), nil
+}
+
+// Who cannot be written to any more is left alone.
+func TestWriteFails(t *testing.T) {
+	gone := errors.New("gone")
+	w := failing{err: gone}
+	var many strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&many, `,"%d"`, i)
+	}
+	p, err := plan(standing(), []byte(`{"keys":["a"`+many.String()+`]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Write(&w, bulk.NDJSON); !errors.Is(err, gone) || w.writes != 1 {
+		t.Errorf("%d writes, %v", w.writes, err)
+	}
+}
+
+type failing struct {
+	err    error
+	writes int
+}
+
+func (f *failing) Write([]byte) (int, error) {
+	f.writes++
+	return 0, f.err
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -79,6 +80,16 @@ func (p *Plan) Append(dst []byte, f Format, q Quoting) []byte {
 	w := &writer{dst: dst, quoting: q}
 	p.write(w, f)
 	return w.dst
+}
+
+// Write writes the answer piece by piece. It signs some thousand keys at a time, so that
+// its memory does not grow with the batch; the batch need not have been signed. The error
+// is the Writer's.
+func (p *Plan) Write(to io.Writer, f Format) error {
+	w := &writer{dst: make([]byte, 0, piece+piece/4), to: to}
+	p.write(w, f)
+	w.send()
+	return w.err
 }
 
 // AppendGzip appends the bare answer as a gzip member (RFC 1952). The text itself is
@@ -192,6 +203,7 @@ func (p *Plan) writeFailed(w *writer, i int, f Format) {
 	case Aria2, Curl:
 		w.text("# " + string(failure.code) + " " + fileName(key) + "\n")
 	}
+	w.spill()
 }
 
 // writeLine writes a URL and what goes with it.

@@ -74,7 +74,9 @@ type Plan struct {
 	entries    []entry // the distinct keys, in the order of the request
 	paths      []byte  // escaped paths of the entries to be signed with presigner, one after the other
 	ends       []uint32
-	signatures []sigv4.Signature
+	signatures []sigv4.Signature // of the paths from signedFrom on
+	signedFrom int
+	window     []uint32          // ends for signatures, when they are not all
 	failures   map[int32]failure // by entry
 
 	in          sections // that have a member for any key

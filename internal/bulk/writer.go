@@ -3,6 +3,7 @@ package bulk
 import (
 	"bytes"
 	"encoding/hex"
+	"io"
 
 	"bulkpresign/internal/deflate"
 	"bulkpresign/internal/sigv4"
@@ -21,7 +22,8 @@ const (
 // writer appends the answer, or a part of it, to dst. Or it only counts: then dst is
 // scratch, and URLs, which are most of an answer, are not even made.
 //
-// Or it compresses: then dst is what the compressor has not been told yet.
+// Or it compresses: then dst is what the compressor has not been told yet. Or it
+// streams: then dst is what has not been sent yet.
 type writer struct {
 	dst      []byte
 	quoting  Quoting
@@ -30,6 +32,25 @@ type writer struct {
 	counted  int
 	zip      *zip
 	apart    bool // each URL of a curl file needs options of its own
+	to       io.Writer
+	err      error // of to: what follows is not written
+}
+
+// piece is about how many bytes a stream sends at a time.
+const piece = 64 << 10
+
+// spill sends what was written, when it is a piece.
+func (w *writer) spill() {
+	if w.to != nil && len(w.dst) >= piece {
+		w.send()
+	}
+}
+
+func (w *writer) send() {
+	if w.err == nil {
+		_, w.err = w.to.Write(w.dst)
+	}
+	w.dst = w.dst[:0]
 }
 
 // zip is a compressor that knows what the URLs of a batch have in common.
@@ -144,14 +165,16 @@ func (w *writer) url(p *Plan, e entry, number string) {
 	switch {
 	case w.counting:
 		w.counted += p.urlLen(e, number)
+	case w.err != nil:
 	case w.zip == nil:
 		w.dst = p.appendURL(w.dst, e, number)
+		w.spill()
 	case e.kind == batched:
 		w.flush()
 		w.zip.Run(w.zip.base)
 		w.zip.Similar(p.batchPath(e))
 		w.zip.Run(w.zip.question)
-		w.zip.Hex(p.signatures[e.path][:])
+		w.zip.Hex(p.signature(e)[:])
 	default:
 		w.flush()
 		presigner, path := p.own(e, number)
@@ -173,11 +196,13 @@ func (w *writer) signature(p *Plan, e entry) {
 	switch {
 	case w.counting:
 		w.counted += hex.EncodedLen(sigv4.SignatureSize)
+	case w.err != nil:
 	case w.zip == nil:
-		w.dst = sigv4.AppendHex(w.dst, &p.signatures[e.path])
+		w.dst = sigv4.AppendHex(w.dst, p.signature(e))
+		w.spill()
 	default:
 		w.flush()
-		w.zip.Hex(p.signatures[e.path][:])
+		w.zip.Hex(p.signature(e)[:])
 	}
 }
 

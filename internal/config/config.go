@@ -30,6 +30,7 @@ type Config struct {
 	Lists       Lists
 	QueueURL    string // the function's own SQS queue, where it hands on what it cannot finish, or empty
 	NotifyURL   string // the SQS queue that is told of each result, or empty
+	StreamREST  bool   // a REST API in front takes streamed answers
 	places      map[string]place
 }
 
@@ -93,6 +94,7 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	c.Policy.KeyPrefix = getenv("PRESIGN_KEY_PREFIX")
 	c.Policy.DefaultExpiresIn, c.Policy.MaxExpiresIn = l.expiry()
 	c.Policy.MaxKeys = int(l.number("PRESIGN_MAX_KEYS", defaultMaxKeys, 1, mostMaxKeys))
+	c.StreamREST = l.flag("PRESIGN_RESPONSE_STREAM")
 	c.SigningRole = l.signingRole(c.Policy.MaxExpiresIn)
 	c.Session = l.session(c.Policy.Buckets)
 	c.Results = l.results(settings)

@@ -182,6 +182,7 @@ func TestProblems(t *testing.T) {
 		{"PRESIGN_MAX_EXPIRES_IN", []string{"PRESIGN_MAX_EXPIRES_IN=soon", "PRESIGN_DEFAULT_EXPIRES_IN=5000"}},
 		{"PRESIGN_MAX_KEYS", []string{"PRESIGN_MAX_KEYS=0"}},
 		{"PRESIGN_MAX_KEYS", []string{"PRESIGN_MAX_KEYS=many"}},
+		{"PRESIGN_RESPONSE_STREAM", []string{"PRESIGN_RESPONSE_STREAM=yes"}},
 		{"PRESIGN_ADDRESSING", []string{"PRESIGN_ADDRESSING=Path"}},
 		{"PRESIGN_ENDPOINT_URL", []string{"PRESIGN_ENDPOINT_URL=minio:9000"}},
 		{"PRESIGN_ENDPOINT_URL", []string{"PRESIGN_ENDPOINT_URL=https://user:hunter2@example.com"}},

@@ -28,43 +28,64 @@ import (
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const MaxResponse = 6_291_556
 
-// Handler answers invocations. It is a lambda.Handler, so no reflection and no second
-// JSON encoding stand between it and the runtime.
+// Handler answers invocations, on raw bytes: no reflection and no second JSON encoding
+// stand between it and the runtime.
 type Handler struct {
 	Service *bulk.Service
 	Results *delivery.Bucket // where answers go that do not fit, or nil
 	Log     *slog.Logger
+
+	// StreamREST says that the REST API in front takes streamed answers, and no others
+	// (ResponseTransferMode is RESPONSE_STREAM).
+	StreamREST bool
 }
 
-// Handle is Invoke for the runtime API.
-func (h *Handler) Handle(ctx context.Context, payload []byte) (runtimeclient.Answer, error) {
-	answer, err := h.Invoke(ctx, payload)
-	return runtimeclient.Answer{Whole: answer}, err
-}
-
-// Invoke answers one event. An HTTP event always has an HTTP answer; a direct
-// invoke's failure is a function error whose type is the code.
-func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+// Invoke answers one event, which it takes over. An HTTP event always has an HTTP answer;
+// a direct invoke's failure is a function error whose type is the code.
+func (h *Handler) Invoke(ctx context.Context, payload []byte) (runtimeclient.Answer, error) {
 	if isHTTP(payload) {
-		answer, err := h.overHTTP(ctx, payload, audit.Begin("http"))
-		if err != nil {
-			return problem(err), nil
-		}
-		return answer, nil
+		return h.overHTTP(ctx, payload, audit.Begin("http")), nil
 	}
 	answer, err := h.direct(ctx, payload, audit.Begin("direct"))
 	if err != nil {
-		return nil, messages.InvokeResponse_Error{Type: string(err.Code), Message: err.Detail}
+		return runtimeclient.Answer{}, messages.InvokeResponse_Error{Type: string(err.Code), Message: err.Detail}
 	}
-	return answer, nil
+	return runtimeclient.Answer{Whole: answer}, nil
 }
 
-func (h *Handler) overHTTP(ctx context.Context, payload []byte, record *audit.Record) (answer []byte, failed *bulk.Error) {
-	defer func() { h.end(ctx, record, &failed, recover()) }()
+func (h *Handler) overHTTP(ctx context.Context, payload []byte, record *audit.Record) (answer runtimeclient.Answer) {
+	var failed *bulk.Error
+	var event *httpEvent
+	defer func() {
+		if answer.Stream == nil { // else it has not ended
+			h.end(ctx, record, &failed, recover())
+		}
+		switch streamed := h.StreamREST && event != nil && event.isREST; {
+		case failed != nil && streamed:
+			answer.Stream = streamedProblem(failed)
+		case failed != nil:
+			answer.Whole = problem(failed)
+		}
+	}()
 	event, err := decodeEvent(payload)
 	if err != nil {
-		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: fmt.Sprintf("the event is not valid JSON: %v", err)}
+		failed = &bulk.Error{Code: bulk.InvalidRequest, Detail: fmt.Sprintf("the event is not valid JSON: %v", err)}
+		return answer
 	}
+	var plan *bulk.Plan
+	if plan, failed = h.planOf(ctx, event, record); failed != nil {
+		return answer
+	}
+	if h.StreamREST && event.isREST {
+		answer.Stream, failed = h.stream(ctx, plan, plan.Format(event.accepted()), record)
+	} else {
+		answer.Whole, failed = h.whole(ctx, event, plan)
+	}
+	return answer
+}
+
+// planOf judges an HTTP request.
+func (h *Handler) planOf(ctx context.Context, event *httpEvent, record *audit.Record) (*bulk.Plan, *bulk.Error) {
 	if event.method != http.MethodPost {
 		return nil, &bulk.Error{Code: bulk.MethodNotAllowed, Detail: "the method must be POST, with the request as its body"}
 	}
@@ -73,10 +94,11 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, record *audit.Re
 		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: "the body is not valid base64"}
 	}
 	record.Caller = event.caller
-	plan, failed := h.plan(ctx, record, body, true)
-	if failed != nil {
-		return nil, failed
-	}
+	return h.plan(ctx, record, body, true)
+}
+
+// whole makes an HTTP answer in one piece, compressed where that is wanted.
+func (h *Handler) whole(ctx context.Context, event *httpEvent, plan *bulk.Plan) (answer []byte, failed *bulk.Error) {
 	format := plan.Format(event.accepted())
 	plain := envelope{responseHead(http.StatusOK, format.MediaType(), ""), responseEnd}
 	if !event.acceptsGzip() {
@@ -108,17 +130,24 @@ const responseEnd = `"}`
 
 // responseHead is a proxy response up to where the text of the body begins.
 func responseHead(status int, mediaType, encoding string, headers ...string) string {
-	b := append(strconv.AppendInt([]byte(`{"statusCode":`), int64(status), 10), `,"headers":{"cache-control":"no-store","content-type":`...)
-	b = append(b, bulk.Quote(mediaType)...)
 	if encoding != "" {
 		headers = append(headers, "content-encoding", encoding)
 	}
+	b := appendHead(nil, status, mediaType, headers...)
+	b = strconv.AppendBool(append(b, `,"isBase64Encoded":`...), encoding != "")
+	return string(append(b, `,"body":"`...))
+}
+
+// appendHead begins the JSON object that tells API Gateway of a response's status and
+// headers, and leaves it open.
+func appendHead(b []byte, status int, mediaType string, headers ...string) []byte {
+	b = append(strconv.AppendInt(append(b, `{"statusCode":`...), int64(status), 10), `,"headers":{"cache-control":"no-store","content-type":`...)
+	b = append(b, bulk.Quote(mediaType)...)
 	for i := 0; i+1 < len(headers); i += 2 {
 		b = append(append(b, ','), bulk.Quote(headers[i])...)
 		b = append(append(b, ':'), bulk.Quote(headers[i+1])...)
 	}
-	b = strconv.AppendBool(append(b, `},"isBase64Encoded":`...), encoding != "")
-	return string(append(b, `,"body":"`...))
+	return append(b, '}')
 }
 
 func (h *Handler) direct(ctx context.Context, payload []byte, record *audit.Record) (answer []byte, failed *bulk.Error) {
@@ -273,6 +302,22 @@ func status(code bulk.Code) int {
 
 // problem is the HTTP answer to a request that failed (RFC 9457).
 func problem(e *bulk.Error) []byte {
+	answer := []byte(responseHead(status(e.Code), problemType, "", allow(e)...))
+	answer = bulk.AppendQuoted(answer, string(problemBody(e)))
+	return append(answer, responseEnd...)
+}
+
+const problemType = "application/problem+json"
+
+// allow is the header that a refused method must have.
+func allow(e *bulk.Error) []string {
+	if e.Code == bulk.MethodNotAllowed {
+		return []string{"allow", http.MethodPost}
+	}
+	return nil
+}
+
+func problemBody(e *bulk.Error) []byte {
 	code := status(e.Code)
 	body := append([]byte(`{"type":"about:blank","title":`), bulk.Quote(http.StatusText(code))...)
 	body = strconv.AppendInt(append(body, `,"status":`...), int64(code), 10)
@@ -281,13 +326,5 @@ func problem(e *bulk.Error) []byte {
 	if e.Code == bulk.ResponseTooLarge {
 		body = strconv.AppendInt(append(body, `,"fits":`...), int64(e.Fits), 10)
 	}
-	body = append(body, '}')
-
-	var allow []string
-	if e.Code == bulk.MethodNotAllowed {
-		allow = []string{"allow", http.MethodPost}
-	}
-	answer := append([]byte(nil), responseHead(code, "application/problem+json", "", allow...)...)
-	answer = bulk.AppendQuoted(answer, string(body))
-	return append(answer, responseEnd...)
+	return append(body, '}')
 }

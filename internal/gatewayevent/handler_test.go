@@ -58,6 +58,12 @@ func handler(log io.Writer) *gatewayevent.Handler {
 	}
 }
 
+// invoke gives the answer of one piece.
+func invoke(h *gatewayevent.Handler, ctx context.Context, event []byte) ([]byte, error) {
+	answer, err := h.Invoke(ctx, event)
+	return answer.Whole, err
+}
+
 func credentials() bulk.CredentialsSource {
 	return fixed{bulk.Credentials{Credentials: sigv4.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret, SessionToken: token}}}
 }
@@ -144,10 +150,10 @@ func FuzzInvoke(f *testing.F) {
 	}
 	h := handler(io.Discard)
 	f.Fuzz(func(t *testing.T, event []byte) {
-		answer, err := h.Invoke(t.Context(), bytes.Clone(event)) // it takes the event over
+		answer, err := invoke(h, t.Context(), bytes.Clone(event)) // it takes the event over
 		checkAnswer(t, event, answer, err)
 		// The same bytes as the body of an HTTP event, in base64.
-		answer, err = h.Invoke(t.Context(), []byte(`{"requestContext":{"http":{"method":"POST"}},"isBase64Encoded":true,"body":"`+
+		answer, err = invoke(h, t.Context(), []byte(`{"requestContext":{"http":{"method":"POST"}},"isBase64Encoded":true,"body":"`+
 			base64.StdEncoding.EncodeToString(event)+`"}`))
 		checkAnswer(t, []byte(`{"requestContext":{}}`), answer, err)
 	})
@@ -169,12 +175,12 @@ func TestInternalErrors(t *testing.T) {
 			log.Reset()
 			h := handler(&log)
 			h.Service.Locate = locate
-			_, err := h.Invoke(ctx, []byte(`{"keys":["k"]}`))
+			_, err := invoke(h, ctx, []byte(`{"keys":["k"]}`))
 			var failed messages.InvokeResponse_Error
 			if !errors.As(err, &failed) || failed.Type != "InternalError" {
 				t.Fatalf("direct: %v, want InternalError", err)
 			}
-			answer, err := h.Invoke(ctx, []byte(`{"requestContext":{"http":{"method":"POST"}},"body":"{\"keys\":[\"k\"]}"}`))
+			answer, err := invoke(h, ctx, []byte(`{"requestContext":{"http":{"method":"POST"}},"body":"{\"keys\":[\"k\"]}"}`))
 			if err != nil || !bytes.Contains(answer, []byte(`"statusCode":500`)) || !bytes.Contains(answer, []byte("InternalError")) {
 				t.Errorf("HTTP: error %v, or no InternalError of status 500", err)
 			}
@@ -206,7 +212,7 @@ func TestInternalErrors(t *testing.T) {
 func TestAnswersAreNotStored(t *testing.T) {
 	h := handler(io.Discard)
 	for _, body := range []string{`{\"keys\":[\"k\"]}`, `{}`} {
-		answer, err := h.Invoke(t.Context(), []byte(`{"requestContext":{"http":{"method":"POST"}},"body":"`+body+`"}`))
+		answer, err := invoke(h, t.Context(), []byte(`{"requestContext":{"http":{"method":"POST"}},"body":"`+body+`"}`))
 		var r struct{ Headers map[string]string }
 		if err != nil || json.Unmarshal(answer, &r) != nil || r.Headers["cache-control"] != "no-store" {
 			t.Errorf("cache-control is %q, error %v", r.Headers["cache-control"], err)
@@ -232,7 +238,7 @@ func TestAcceptEncoding(t *testing.T) {
 			"requestContext": map[string]any{"http": map[string]any{"method": "POST"}},
 			"headers":        map[string]any{"Accept-Encoding": header}, "body": string(body),
 		})
-		answer, err := h.Invoke(t.Context(), event)
+		answer, err := invoke(h, t.Context(), event)
 		var r struct {
 			StatusCode      int
 			Headers         map[string]string
@@ -284,7 +290,7 @@ func TestIsHTTP(t *testing.T) {
 		`"requestContext"`:   false,
 		`{}`:                 false,
 	} {
-		answer, err := h.Invoke(t.Context(), []byte(event))
+		answer, err := invoke(h, t.Context(), []byte(event))
 		var r struct{ StatusCode int }
 		_ = json.Unmarshal(answer, &r)
 		if got := err == nil && r.StatusCode != 0; got != want {
@@ -307,7 +313,7 @@ func TestCompressedWhereItArrives(t *testing.T) {
 		`{"version":"2.0","headers":{"accept-encoding":"gzip"},"requestContext":{"http":{"method":"POST"}},"body":%s}`: true,
 		`{"httpMethod":"POST","headers":{"Accept-Encoding":"gzip"},"requestContext":{"stage":"prod"},"body":%s}`:       false,
 	} {
-		answer, err := handler(io.Discard).Invoke(t.Context(), fmt.Appendf(nil, event, body))
+		answer, err := invoke(handler(io.Discard), t.Context(), fmt.Appendf(nil, event, body))
 		var response struct {
 			StatusCode      int               `json:"statusCode"`
 			Headers         map[string]string `json:"headers"`

@@ -264,8 +264,16 @@ type Response struct {
 }
 
 // ParseResponse reads what a function answered to an event of an HTTP API, a function URL or a REST API. An answer
-// without a statusCode is the body of a 200 itself.
+// without a statusCode is the body of a 200 itself. A streamed one has its body behind eight zero bytes, which no
+// JSON holds.
+//
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
 func ParseResponse(payload []byte) (Response, error) {
+	if prelude, body, ok := bytes.Cut(payload, make([]byte, 8)); ok {
+		r, err := ParseResponse(prelude)
+		r.Body = body
+		return r, err
+	}
 	var answer struct {
 		StatusCode        *int                `json:"statusCode"`
 		Headers           map[string]any      `json:"headers"`

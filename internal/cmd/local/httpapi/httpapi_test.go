@@ -135,6 +135,7 @@ func TestEventBody(t *testing.T) {
 }
 
 func TestParseResponse(t *testing.T) {
+	const zeros = "\x00\x00\x00\x00\x00\x00\x00\x00"
 	jsonType := http.Header{"Content-Type": {"application/json"}}
 	tests := []struct {
 		name, payload string
@@ -150,6 +151,8 @@ func TestParseResponse(t *testing.T) {
 			httpapi.Response{200, http.Header{"Content-Type": {"text/csv"}}, []byte("a")}},
 		{"no status code", `{"urls":{}}`, httpapi.Response{200, jsonType, []byte(`{"urls":{}}`)}},
 		{"string", `"hello"`, httpapi.Response{200, jsonType, []byte("hello")}},
+		{"streamed", `{"statusCode":200,"headers":{"content-type":"text/csv"}}` + zeros + "a\x00" + zeros + "b",
+			httpapi.Response{200, http.Header{"Content-Type": {"text/csv"}}, []byte("a\x00" + zeros + "b")}},
 		{"number", ` 5`, httpapi.Response{200, jsonType, []byte(" 5")}},
 	}
 	for _, tt := range tests {
