@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -67,6 +68,22 @@ type system struct {
 	clock       *atomic.Int64 // seconds that the server's clock is ahead
 	fn          *runtimeapi.Function
 	credentials s3server.Credentials
+	log         *logcheck.Book // what the function wrote
+}
+
+// records waits for so many lines of the function's log that have a member: they may be
+// written after an answer is read.
+func (s *system) records(t *testing.T, n int, member string) []map[string]any {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		r := s.log.Records(member)
+		if len(r) >= n {
+			return r
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d lines have the member %s, want %d", len(r), member, n)
+		}
+	}
 }
 
 var (
@@ -105,12 +122,17 @@ func credentialsOf(c s3server.Credentials) []string {
 // start starts a system that lives until the end of the test run. credentials are
 // accepted by S3; the function gets what env says, in which {endpoint} is S3's.
 func start(c s3server.Credentials, env ...string) *system {
-	s := &system{clock: new(atomic.Int64), credentials: c}
+	return startWith([]s3server.Credentials{c}, env...)
+}
+
+// startWith is start for a function that signs with different credentials over time.
+func startWith(accepted []s3server.Credentials, env ...string) *system {
+	s := &system{clock: new(atomic.Int64), credentials: accepted[0], log: new(logcheck.Book)}
 	var err error
 	s.s3, err = s3server.Start(s3server.Config{
 		Region:      region,
 		Buckets:     []string{"photos", "other"},
-		Credentials: []s3server.Credentials{c},
+		Credentials: accepted,
 		Now:         func() time.Time { return time.Now().Add(time.Duration(s.clock.Load()) * time.Second) },
 	})
 	if err != nil {
@@ -121,7 +143,7 @@ func start(c s3server.Credentials, env ...string) *system {
 	}
 	s.fn, err = runtimeapi.Start(context.Background(), runtimeapi.Config{
 		Binary:   binary,
-		Log:      &logs,
+		Log:      io.MultiWriter(s.log, &logs),
 		Timeout:  29 * time.Second,
 		Region:   region,
 		MemoryMB: 1769,

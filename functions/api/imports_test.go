@@ -22,7 +22,7 @@ func TestImports(t *testing.T) {
 		}
 	}
 	for _, path := range deps("bulkpresign/functions/...") {
-		for _, test := range []string{"sdkoracle", "botooracle", "sigv4verify", "s3server", "runtimeapi", "sqsserver", "sqssource", "moto", "cmd/local", "awkward", "rawhttp", "logcheck", "faults"} {
+		for _, test := range []string{"sdkoracle", "botooracle", "sigv4verify", "s3server", "runtimeapi", "sqsserver", "sqssource", "moto", "cmd/local", "awkward", "rawhttp", "logcheck", "stsserver", "faults"} {
 			if path == "bulkpresign/internal/"+test {
 				t.Errorf("a function reaches %s", path)
 			}
