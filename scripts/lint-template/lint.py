@@ -100,6 +100,15 @@ CONDITIONS = {
     "SignDeletes": {"s3:authType": "REST-QUERY-STRING"},
     "UseKeyThroughS3": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"},
 }
+# How the HTTP API knows its callers.
+CALLERS = [
+    ("defaults", {},
+     {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"}),
+    ("tokens", {"JwtIssuer": "https://issuer.example.com/", "JwtAudience": "web,app"},
+     {"type": "oauth2", "x-amazon-apigateway-authorizer": {
+         "type": "jwt", "identitySource": "$request.header.Authorization",
+         "jwtConfiguration": {"issuer": "https://issuer.example.com/", "audience": ["web", "app"]}}}),
+]
 NO_VALUE = object()
 
 
@@ -214,13 +223,24 @@ def check_structure(template):
             if role not in roles or role == f"{name}Role":
                 findings.append(f"{name} does not run under a role written in the template")
         if resource["Type"] == "AWS::ApiGatewayV2::Api":
-            for path, methods in resource["Properties"]["Body"]["paths"].items():
-                for method, operation in methods.items():
-                    if operation.get("security") != [{"AWS_IAM": []}]:
-                        findings.append(f"{name}: {method} {path} is open to callers who did not sign with IAM")
+            findings += check_callers(name, template)
         for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
             if not skip.get("comment"):
                 findings.append(f"{name} suppresses {skip['id']} without saying why")
+    return findings
+
+
+def check_callers(api, template):
+    """Every route asks who calls, and by what the parameters say."""
+    findings = []
+    for title, parameters, want in CALLERS:
+        body = Stack(template, {"Bucket": "photos"} | parameters).resolve(template["Resources"][api]["Properties"]["Body"])
+        for path, methods in body["paths"].items():
+            for method, operation in methods.items():
+                if operation.get("security") != [{"Caller": []}]:
+                    findings.append(f"{api}: {method} {path} is open to everyone")
+        if body["components"]["securitySchemes"] != {"Caller": want}:
+            findings.append(f"{api}: {title}: callers are not known by {want}")
     return findings
 
 
