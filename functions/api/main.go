@@ -4,15 +4,13 @@ package main
 import (
 	"log/slog"
 	"os"
-	"time"
 
-	"bulkpresign/internal/awscreds"
-	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/config"
 	"bulkpresign/internal/delivery"
 	"bulkpresign/internal/gatewayevent"
 	"bulkpresign/internal/lambdalog"
 	"bulkpresign/internal/runtimeclient"
+	"bulkpresign/internal/service"
 )
 
 func main() {
@@ -23,9 +21,9 @@ func main() {
 		log.Error("the configuration is not valid", "problems", lambdalog.Lines(err))
 		os.Exit(1)
 	}
-	source := &awscreds.Source{SigningRole: c.SigningRole, Scope: awscreds.Scope(c.Session), Results: c.Results, Log: log}
+	s, source := service.New(&c, log)
 	h := &gatewayevent.Handler{
-		Service: &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now},
+		Service: s,
 		Results: delivery.To(c.Results, source.Config),
 		Log:     log,
 

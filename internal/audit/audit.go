@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/policy"
 )
@@ -67,6 +69,14 @@ var warm atomic.Bool
 // Begin starts the record of a request.
 func Begin(source string) *Record {
 	return &Record{Source: source, began: time.Now(), cold: !warm.Swap(true)}
+}
+
+// RequestID is Lambda's id of the invocation, which the record has too.
+func RequestID(ctx context.Context) string {
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		return lc.AwsRequestID
+	}
+	return "none"
 }
 
 // Add counts a batch that was planned. A request in several batches adds each.

@@ -306,7 +306,7 @@ func (p *Plan) urlLen(e entry, number string) int {
 
 // own prepares the presigner that serves one entry with options of its own.
 func (p *Plan) own(e entry, number string) (presigner *sigv4.Presigner, path []byte) {
-	p.Operation.Fill(&p.scratch, p.settled(e), number)
+	p.fill(&p.scratch, p.Operation, p.settled(e), number)
 	if p.single == nil {
 		p.single = p.signer.Presigner(&p.scratch)
 	} else {
@@ -337,7 +337,7 @@ func (p *Plan) AppendResults(dst []byte, q Quoting, f Format, at s3url.Location,
 // PresignGet signs a download with the batch's credentials, clock and lifetime.
 func (p *Plan) PresignGet(at s3url.Location, key string) string {
 	r := sigv4.Request{Origin: at.Origin, Host: at.Host, PathPrefix: at.PathPrefix, ExpiresIn: int(p.ExpiresIn)}
-	s3op.GetObject.Fill(&r, nil, "")
+	p.fill(&r, s3op.GetObject, nil, "")
 	scope := sigv4.Scope{Time: p.SignedAt, Region: at.Region, Service: at.Service}
 	presigner := sigv4.NewSigner(p.credentials.Credentials, scope).Presigner(&r)
 	path := sigv4.AppendEscapedPath(nil, key)

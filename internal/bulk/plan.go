@@ -29,6 +29,10 @@ type Service struct {
 	Locate      func(bucket string) (s3url.Location, error)
 	Credentials CredentialsSource
 	Now         func() time.Time
+
+	// RequestID, if not nil, has every URL say who asked for it, see attribution: it is
+	// the id of the request that the context belongs to.
+	RequestID func(context.Context) string
 }
 
 // Basis says what the figure expires_at rests on.
@@ -68,6 +72,7 @@ type Plan struct {
 	credentials Credentials
 	signer      *sigv4.Signer
 	scratch     sigv4.Request
+	attribution []sigv4.Parameter
 	presigner   *sigv4.Presigner // for the batch's options
 	single      *sigv4.Presigner // for one item's own, reset for each
 
@@ -155,6 +160,7 @@ func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request,
 		return nil, err
 	}
 	p.needed = p.need(caller, &s.Policy)
+	p.attribution = s.attribution(ctx, &caller)
 	credentials, err := s.credentials(ctx, &p.needed)
 	if err != nil {
 		return nil, err
@@ -197,9 +203,29 @@ func (p *Plan) signWith(credentials Credentials, s *Service) error {
 		PathPrefix: p.location.PathPrefix,
 		ExpiresIn:  int(p.ExpiresIn),
 	}
-	p.Operation.Fill(&p.scratch, p.options, "")
+	p.fill(&p.scratch, p.Operation, p.options, "")
 	p.presigner = p.signer.Presigner(&p.scratch)
 	return nil
+}
+
+// attribution makes parameters of who asks. S3 takes no notice of parameters that begin
+// with "x-" but writes them into its access log; the signature keeps them as they are.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html#LogFormatCustom
+func (s *Service) attribution(ctx context.Context, caller *policy.Caller) []sigv4.Parameter {
+	if s.RequestID == nil {
+		return nil
+	}
+	return []sigv4.Parameter{ // sorted, and behind all parameters of S3
+		{Name: "x-presign-caller", Value: caller.Hash()},
+		{Name: "x-presign-request", Value: s.RequestID(ctx)},
+	}
+}
+
+// fill writes settled options, and who asks, into r.
+func (p *Plan) fill(r *sigv4.Request, op s3op.Operation, settled []s3op.Option, part string) {
+	op.Fill(r, settled, part)
+	r.Query = append(r.Query, p.attribution...)
 }
 
 // allow asks the policy about everything but single keys.

@@ -26,6 +26,7 @@ type Config struct {
 	Policy      policy.Policy
 	SigningRole string        // the ARN of a role to assume for signing, or empty
 	Session     string        // who shares a session of that role: service, caller or request
+	Attribution bool          // URLs say who asked for them
 	Results     *s3url.Folder // where answers go that do not fit, or nil
 	Lists       Lists
 	QueueURL    string // the function's own SQS queue, where it hands on what it cannot finish, or empty
@@ -97,6 +98,7 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	c.StreamREST = l.flag("PRESIGN_RESPONSE_STREAM")
 	c.SigningRole = l.signingRole(c.Policy.MaxExpiresIn)
 	c.Session = l.session(c.Policy.Buckets)
+	c.Attribution = l.flag("PRESIGN_ATTRIBUTION")
 	c.Results = l.results(settings)
 	c.Lists = l.lists()
 	c.QueueURL = l.queue("PRESIGN_QUEUE_URL")

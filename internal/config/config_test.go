@@ -205,6 +205,7 @@ func TestProblems(t *testing.T) {
 		{"PRESIGN_SIGNING_ROLE_ARN", []string{"PRESIGN_SIGNING_ROLE_ARN=role"}},
 		{"PRESIGN_MAX_EXPIRES_IN", []string{"PRESIGN_SIGNING_ROLE_ARN=arn:aws:iam::123456789012:role/signer", "PRESIGN_MAX_EXPIRES_IN=3601"}},
 		{"PRESIGN_SIGNING_SESSION", []string{"PRESIGN_SIGNING_SESSION=user"}},
+		{"PRESIGN_ATTRIBUTION", []string{"PRESIGN_ATTRIBUTION=yes"}},
 		{"PRESIGN_SIGNING_SESSION", []string{"PRESIGN_SIGNING_SESSION=request", "PRESIGN_BUCKETS=arn:aws:s3-object-lambda:eu-west-1:123456789012:accesspoint/ap"}},
 		{"PRESIGN_RESULTS_BUCKET", []string{"PRESIGN_RESULTS_BUCKET=s3://results"}},
 		{"PRESIGN_MANIFEST_BUCKET", []string{"PRESIGN_MANIFEST_BUCKET=s3://lists"}},

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"time"
 
-	"bulkpresign/internal/awscreds"
 	"bulkpresign/internal/awserr"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/config"
@@ -20,6 +19,7 @@ import (
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
 	"bulkpresign/internal/s3url"
+	"bulkpresign/internal/service"
 	"bulkpresign/internal/sqsqueue"
 )
 
@@ -295,9 +295,9 @@ func Caller(service, arn string) policy.Caller {
 
 // NewRunner makes a Runner of what is configured.
 func NewRunner(c *config.Config, log *slog.Logger) *Runner {
-	source := &awscreds.Source{SigningRole: c.SigningRole, Scope: awscreds.Scope(c.Session), Results: c.Results, Log: log}
+	s, source := service.New(c, log)
 	r := &Runner{
-		Service: &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now},
+		Service: s,
 		Store: &objects.Store{Load: source.Config, Region: func(bucket string) string {
 			if bucket == c.Lists.Bucket && c.Lists.Region != "" {
 				return c.Lists.Region

@@ -1,0 +1,27 @@
+// Package service puts together what every function signs with.
+package service
+
+import (
+	"log/slog"
+	"time"
+
+	"bulkpresign/internal/audit"
+	"bulkpresign/internal/awscreds"
+	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/config"
+)
+
+// New makes a Service of what is configured, and the Source of its credentials.
+func New(c *config.Config, log *slog.Logger) (*bulk.Service, *awscreds.Source) {
+	source := &awscreds.Source{
+		SigningRole: c.SigningRole,
+		Scope:       awscreds.Scope(c.Session),
+		Results:     c.Results,
+		Log:         log,
+	}
+	s := &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now}
+	if c.Attribution {
+		s.RequestID = audit.RequestID
+	}
+	return s, source
+}
