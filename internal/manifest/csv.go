@@ -30,7 +30,8 @@ const (
 	bucketColumn columnKind = iota
 	keyColumn
 	optionColumn
-	ignoredColumn
+	deleteMarkerColumn // of an inventory
+	ignoredColumn      // of an inventory
 )
 
 // versionID is the option of a third column.
@@ -67,9 +68,6 @@ func columnNamed(name string) (column, bool) {
 // is known here and one of them is "key". So a list without a header must not begin with
 // an object "key" in a bucket "bucket".
 func (r *Reader) header(fields [][]byte) (isHeader bool, err error) {
-	c := &r.columns
-	c.known = true
-	c.fields = unnamed
 	var named []column
 	keys := 0
 	var unknown string
@@ -98,8 +96,8 @@ func (r *Reader) header(fields [][]byte) (isHeader bool, err error) {
 	if unknown != "" {
 		return false, &BrokenError{Line: r.lines.number, Reason: unknown}
 	}
-	c.named = true
-	c.fields = named
+	r.columns.named = true
+	r.columns.fields = named
 	return true, nil
 }
 
@@ -108,46 +106,52 @@ var (
 	errAfterQuote = errors.New(`something follows the quotation mark that ends a field: write "" for a quotation mark within a field`)
 )
 
-// row reads a row that begins with line, which may be the header. The error ends the
-// list.
-func (r *Reader) row(e *Entry, line []byte) (isHeader bool, err error) {
+// row reads a row that begins with line. A header and a delete marker are no entries.
+// The error ends the list.
+func (r *Reader) row(e *Entry, line []byte) (isEntry bool, err error) {
 	fields, problem, err := r.split(line)
 	if err != nil {
 		return false, err
 	}
 	c := &r.columns
-	if problem != nil {
-		c.known = true
-		if c.fields == nil {
-			c.fields = unnamed
-		}
-		e.Err = problem
-		return false, nil
-	}
 	if !c.known {
-		if isHeader, err = r.header(fields); isHeader || err != nil {
-			return isHeader, err
+		isHeader := false
+		if problem == nil {
+			if isHeader, err = r.header(fields); err != nil {
+				return false, err
+			}
 		}
+		c.known = true
+		if isHeader {
+			return false, nil
+		}
+		c.fields = unnamed
 	}
 	switch {
+	case problem != nil:
+		e.Err = problem
 	case len(fields) > len(c.fields):
 		e.Err = fmt.Errorf("the row has %d columns and there are at most %d: put a key that holds a comma into quotation marks", len(fields), len(c.fields))
-		return false, nil
 	case c.named && len(fields) < len(c.fields):
-		e.Err = fmt.Errorf("the row has %d columns and the header names %d", len(fields), len(c.fields))
-		return false, nil
+		e.Err = fmt.Errorf("the row has too few columns: %d of %d", len(fields), len(c.fields))
 	case len(fields) < 2 && !c.named:
-		e.Err = errors.New(`the row has one column: write bucket,key or, in the first line, a header such as "key"`)
-		return false, nil
+		e.Err = errors.New(`the row has too few columns: write bucket,key or, in the first line, a header such as "key"`)
+	default:
+		return r.take(e, fields), nil
 	}
+	return true, nil
+}
+
+// take makes an entry of a row's fields. A delete marker is none.
+func (r *Reader) take(e *Entry, fields [][]byte) (isEntry bool) {
 	var options []s3op.Option
 	for i, f := range fields {
-		switch column := c.fields[i]; column.kind {
+		switch column := &r.columns.fields[i]; column.kind {
 		case keyColumn:
 			e.Key, e.Err = r.key(f)
 		case bucketColumn:
 			e.Bucket = shared(f)
-			if e.Err == nil && !utf8.Valid(f) {
+			if !utf8.Valid(f) {
 				e.Err = errNotUTF8
 			}
 		case optionColumn:
@@ -158,19 +162,21 @@ func (r *Reader) row(e *Entry, line []byte) (isHeader bool, err error) {
 				options = r.room()
 			}
 			options = append(options, s3op.Option{ID: column.option, Value: shared(f)})
-			if e.Err == nil {
-				e.Err = columnValue(column.option, f)
+			e.Err = columnValue(column.option, f)
+		case deleteMarkerColumn:
+			if string(f) == "true" {
+				return false
 			}
 		}
 		if e.Err != nil {
-			return false, nil
+			return true
 		}
 	}
 	if len(options) > 1 {
 		s3op.Sort(options)
 	}
 	e.Options = r.keep(options)
-	return false, nil
+	return true
 }
 
 // columnValue judges what an option's type demands of its text, as JSON would.
@@ -197,44 +203,61 @@ func columnValue(id s3op.ID, v []byte) error {
 // split cuts a row into its fields. A problem spoils the row, an error ends the list.
 func (r *Reader) split(line []byte) (fields [][]byte, problem, err error) {
 	fields = r.columns.scratch[:0]
-	defer func() { r.columns.scratch = fields }()
-	if bytes.IndexByte(line, '"') < 0 { // nearly all rows, cut fast
-		for {
-			i := bytes.IndexByte(line, ',')
-			if i < 0 {
-				return append(fields, line), nil, nil
-			}
-			fields = append(fields, line[:i])
-			line = line[i+1:]
-		}
+	if bytes.IndexByte(line, '"') < 0 { // most rows, cut fast
+		fields = appendFields(fields, line)
+	} else if line, problem, err = r.wholeRow(line); problem == nil && err == nil {
+		fields, problem = appendQuotedFields(fields, line)
 	}
-	for open, checked := false, 0; ; {
-		var bare bool
+	r.columns.scratch = fields
+	return fields, problem, err
+}
+
+// appendFields cuts a row without quotation marks.
+func appendFields(dst [][]byte, row []byte) [][]byte {
+	for {
+		i := bytes.IndexByte(row, ',')
+		if i < 0 {
+			return append(dst, row)
+		}
+		dst = append(dst, row[:i])
+		row = row[i+1:]
+	}
+}
+
+// wholeRow adds the lines that follow while a field in quotation marks is open.
+func (r *Reader) wholeRow(line []byte) (row []byte, problem, err error) {
+	checked, open, bare := 0, false, false
+	for {
 		if open, bare = quotes(line[checked:], open); bare {
-			return fields, errBareQuote, nil
+			return nil, errBareQuote, nil
 		}
 		if !open {
-			break
+			return line, nil, nil
 		}
 		checked = len(line)
-		if line, err = r.lines.next(true); err == io.EOF {
-			return fields, nil, &BrokenError{Line: r.lines.number, Reason: `a quotation mark opens a field here and none closes it: write "" for a quotation mark within a field`}
-		} else if err != nil {
-			return fields, nil, err
+		line, err = r.lines.next(true)
+		if err == io.EOF {
+			err = &BrokenError{Line: r.lines.number, Reason: `a quotation mark opens a field here and none closes it: write "" for a quotation mark within a field`}
+		}
+		if err != nil {
+			return nil, nil, err
 		}
 	}
+}
+
+// appendQuotedFields cuts a whole row and takes off the quotation marks, in place.
+func appendQuotedFields(dst [][]byte, row []byte) (fields [][]byte, problem error) {
 	for {
-		if len(line) == 0 || line[0] != '"' {
-			i := bytes.IndexByte(line, ',')
-			if i < 0 {
-				return append(fields, line), nil, nil
+		if len(row) == 0 || row[0] != '"' {
+			field, rest, more := bytes.Cut(row, []byte(","))
+			dst = append(dst, field)
+			if !more {
+				return dst, nil
 			}
-			fields = append(fields, line[:i])
-			line = line[i+1:]
+			row = rest
 			continue
 		}
-		field := line[1:1]
-		rest := line[1:]
+		field, rest := row[1:1], row[1:]
 		for {
 			i := bytes.IndexByte(rest, '"')
 			field = append(field, rest[:i]...)
@@ -245,14 +268,14 @@ func (r *Reader) split(line []byte) (fields [][]byte, problem, err error) {
 			field = append(field, '"')
 			rest = rest[1:]
 		}
-		fields = append(fields, field)
-		if len(rest) == 0 {
-			return fields, nil, nil
+		dst = append(dst, field)
+		switch {
+		case len(rest) == 0:
+			return dst, nil
+		case rest[0] != ',':
+			return dst, errAfterQuote
 		}
-		if rest[0] != ',' {
-			return fields, errAfterQuote, nil
-		}
-		line = rest[1:]
+		row = rest[1:]
 	}
 }
 

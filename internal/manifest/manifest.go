@@ -16,6 +16,7 @@ package manifest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"bulkpresign/internal/s3op"
@@ -122,13 +123,18 @@ func (l Limits) withDefaults() Limits {
 // BrokenError ends a list that cannot be read on: what came before it is good, what
 // comes after is unknown. It will be the same when it is read again.
 type BrokenError struct {
+	File   string // the key of the shard of an inventory, or manifest.json; else empty
 	Line   int64  // the line that was being read, from 1; 0 when no line is to blame
 	Reason string // says what is wrong and what to do; holds nothing of the list
 }
 
 func (e *BrokenError) Error() string {
-	if e.Line == 0 {
-		return "the list cannot be used: " + e.Reason
+	what, where := "the list", ""
+	if e.File != "" {
+		what = strconv.Quote(e.File)
 	}
-	return fmt.Sprintf("line %d: the list cannot be read on: %s", e.Line, e.Reason)
+	if e.Line > 0 {
+		where = fmt.Sprintf(" from line %d on", e.Line)
+	}
+	return what + " cannot be read" + where + ": " + e.Reason
 }

@@ -22,7 +22,9 @@ type Reader struct {
 	decode  KeyEncoding
 	lines   lines
 	columns columns // of CSV
-	used    bool    // there was an entry
+	shard   *shardState
+	parquet *parquetReader
+	used    bool // there was an entry
 	options []s3op.Option
 	broken  error
 }
@@ -32,6 +34,10 @@ type Reader struct {
 //
 // The error is a *BrokenError, or the source's own.
 func NewReader(r io.Reader, f Format, c Compression, limits Limits) (*Reader, error) {
+	return newReader(r, f, c, limits)
+}
+
+func newReader(r io.Reader, f Format, c Compression, limits Limits) (*Reader, error) {
 	if f != Text && f != CSV && f != JSONLines {
 		return nil, fmt.Errorf("manifest: format %d is no list", f)
 	}
@@ -53,16 +59,45 @@ func (r *Reader) Next(e *Entry) error {
 	if r.broken != nil {
 		return r.broken
 	}
-	err := r.next(e)
-	if err == io.EOF && !r.used {
-		err = &BrokenError{Reason: "it has no entries: write at least one key"}
+	err := r.read(e)
+	if err == io.EOF {
+		err = r.end()
 	}
 	if err != nil {
+		if r.shard != nil {
+			err = inFile(r.shard.Key, err)
+		}
 		r.broken = err
 		return err
 	}
 	r.used = true
+	if r.shard != nil {
+		e.Bucket = r.shard.bucket
+	}
+	if e.Err != nil {
+		e.Bucket, e.Key, e.Options = "", "", nil
+	}
 	return nil
+}
+
+// end looks at the list as a whole once it is read.
+func (r *Reader) end() error {
+	switch {
+	case r.shard == nil && !r.used:
+		return &BrokenError{Reason: "it has no entries: write at least one key"}
+	case r.shard != nil && r.shard.verify != nil:
+		if err := r.shard.verify(); err != nil {
+			return err
+		}
+	}
+	return io.EOF
+}
+
+func (r *Reader) read(e *Entry) error {
+	if r.parquet != nil {
+		return r.parquet.next(e, r)
+	}
+	return r.next(e)
 }
 
 func (r *Reader) next(e *Entry) error {
@@ -81,16 +116,13 @@ func (r *Reader) next(e *Entry) error {
 		case JSONLines:
 			r.item(e, line)
 		default:
-			isHeader, err := r.row(e, line)
+			isEntry, err := r.row(e, line)
 			if err != nil {
 				return err
 			}
-			if isHeader {
+			if !isEntry {
 				continue
 			}
-		}
-		if e.Err != nil {
-			e.Bucket, e.Key, e.Options = "", "", nil
 		}
 		return nil
 	}
@@ -111,16 +143,21 @@ func (r *Reader) key(text []byte) (string, error) {
 }
 
 func (r *Reader) item(e *Entry, line []byte) {
-	room := r.room()
-	var err error
-	var options []s3op.Option
-	e.Key, options, err = bulk.DecodeItem(line, room)
-	var known *bulk.Error
-	if errors.As(err, &known) {
-		e.Err = errors.New(known.Detail)
+	key, options, err := bulk.DecodeItem(line, r.room())
+	if err != nil {
+		e.Err = itemError(err)
 		return
 	}
-	e.Options = r.keep(options)
+	e.Key, e.Options = key, r.keep(options)
+}
+
+// itemError leaves out the code, which is a request's.
+func itemError(err error) error {
+	var known *bulk.Error
+	if errors.As(err, &known) {
+		return errors.New(known.Detail)
+	}
+	return err
 }
 
 // Options of many entries lie in one slice, so that few are made.

@@ -77,8 +77,8 @@ func TestReader(t *testing.T) {
 		{"no header though a row says key", manifest.CSV, "photos,key\nphotos,b\n", []line{{1, "photos", "key", "", ""}, {2, "photos", "b", "", ""}}},
 		{"quotation marks", manifest.CSV, "\"p\",\"a,\"\"b\"\"\"\r\np,\"c\nd\r\ne\"\np,\"\",\"v\"\n", []line{{1, "p", `a,"b"`, "", ""}, {2, "p", "c\nd\r\ne", "", ""}, {5, "p", "", "version_id=v", ""}}},
 		{"quoted to the end", manifest.CSV, "p,\"a\nb\"", []line{{1, "p", "a\nb", "", ""}}},
-		{"too few columns", manifest.CSV, "photos,a\nb\nphotos,c\n", []line{{1, "photos", "a", "", ""}, {2, "", "", "", "one column"}, {3, "photos", "c", "", ""}}},
-		{"fewer than the header", manifest.CSV, "bucket,key\nb\n", []line{{2, "", "", "", "has 1 columns and the header names 2"}}},
+		{"too few columns", manifest.CSV, "photos,a\nb\nphotos,c\n", []line{{1, "photos", "a", "", ""}, {2, "", "", "", "too few columns"}, {3, "photos", "c", "", ""}}},
+		{"fewer than the header", manifest.CSV, "bucket,key\nb\n", []line{{2, "", "", "", "too few columns: 1 of 2"}}},
 		{"too many columns", manifest.CSV, "photos,a,b,c\n", []line{{1, "", "", "", "has 4 columns"}}},
 		{"quotation marks astray", manifest.CSV, "p,a\"b\np,\"a\"b\np,c\n", []line{{1, "", "", "", "within a field that does not begin"}, {2, "", "", "", "ends a field"}, {3, "p", "c", "", ""}}},
 

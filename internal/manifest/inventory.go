@@ -1,0 +1,182 @@
+package manifest
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Inventory is what an S3 Inventory's manifest.json says.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
+type Inventory struct {
+	SourceBucket string // whose keys are listed
+	Bucket       string // where the shards lie
+	Shards       []Shard
+
+	// Parquet shards are read with OpenParquet, the others, which are CSV in gzip, with
+	// OpenCSV.
+	Parquet bool
+
+	columns []column // of CSV
+}
+
+// Shard is one file of an inventory.
+type Shard struct {
+	Key  string
+	Size int64 // bytes
+	MD5  [md5.Size]byte
+}
+
+// ChecksumKey is where the checksum of a manifest.json lies. S3 writes it last: its
+// arrival says that the inventory is complete.
+func ChecksumKey(manifest string) string { return strings.TrimSuffix(manifest, "json") + "checksum" }
+
+// ParseInventory reads a manifest.json and holds it against its manifest.checksum, which
+// is the MD5 in hexadecimal; nil says that there is none. An error is a *BrokenError.
+func ParseInventory(text, checksum []byte) (*Inventory, error) {
+	broken := func(format string, args ...any) (*Inventory, error) {
+		return nil, &BrokenError{File: "manifest.json", Reason: fmt.Sprintf(format, args...)}
+	}
+	if checksum == nil {
+		return broken("the inventory's manifest.checksum is missing beside it: wait until S3 has written it, or copy it too")
+	}
+	sum := md5.Sum(text)
+	if !strings.EqualFold(hex.EncodeToString(sum[:]), string(bytes.TrimSpace(checksum))) {
+		return broken("its MD5 is not the one in manifest.checksum: it was changed or cut short")
+	}
+	var m struct {
+		SourceBucket, DestinationBucket, FileFormat, FileSchema string
+		Files                                                   []struct {
+			Key         string
+			Size        int64
+			MD5checksum string
+		}
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return broken("it is not the manifest of an S3 Inventory, or not valid JSON")
+	}
+	v := &Inventory{SourceBucket: m.SourceBucket, Bucket: m.DestinationBucket[strings.LastIndexByte(m.DestinationBucket, ':')+1:]}
+	switch {
+	case v.SourceBucket == "":
+		return broken(`it lacks "sourceBucket"`)
+	case v.Bucket == "":
+		return broken(`it lacks "destinationBucket"`)
+	case len(m.Files) == 0:
+		return broken(`it names no files: the inventory is empty`)
+	}
+	for i, f := range m.Files {
+		s := Shard{Key: f.Key, Size: f.Size}
+		n, err := hex.Decode(s.MD5[:], []byte(f.MD5checksum)[:min(len(f.MD5checksum), 2*md5.Size)])
+		switch {
+		case s.Key == "":
+			return broken(`files[%d] lacks its "key"`, i)
+		case err != nil || n != md5.Size || len(f.MD5checksum) != 2*md5.Size:
+			return broken(`files[%d] lacks its "MD5checksum", or it is none`, i)
+		}
+		v.Shards = append(v.Shards, s)
+	}
+	switch m.FileFormat {
+	case "Parquet":
+		v.Parquet = true
+	case "CSV":
+		v.columns = schemaColumns(m.FileSchema)
+		if len(v.columns) == 0 {
+			return broken(`its "fileSchema" has no column Key`)
+		}
+	default:
+		return broken(`its "fileFormat" is neither CSV nor Parquet: configure the inventory as one of them`)
+	}
+	return v, nil
+}
+
+// schemaColumns reads the schema of CSV shards, which have no header: names with commas
+// between them. Without a Key there are no columns.
+func schemaColumns(schema string) []column {
+	var all []column
+	hasKey := false
+	for name := range strings.SplitSeq(schema, ",") {
+		c := column{kind: ignoredColumn}
+		switch strings.TrimSpace(name) {
+		case "Key":
+			c.kind = keyColumn
+			hasKey = true
+		case "VersionId":
+			c = column{kind: optionColumn, option: versionID}
+		case "IsDeleteMarker":
+			c.kind = deleteMarkerColumn
+		}
+		all = append(all, c)
+	}
+	if !hasKey {
+		return nil
+	}
+	return all
+}
+
+// OpenCSV reads a shard of an inventory that is not Parquet. Keys are URL-encoded there.
+// Delete markers are left out: they are no objects. When all is read, the shard is held
+// against its MD5 and size; so its entries are only certain when Next returns io.EOF, as
+// it also does for a shard without entries.
+//
+// The error is a *BrokenError, or the source's own.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html
+func (v *Inventory) OpenCSV(s Shard, r io.Reader, limits Limits) (*Reader, error) {
+	sum := &checkedReader{Reader: r, shard: s, hash: md5.New()}
+	list, err := newReader(sum, CSV, Gzip, limits)
+	if err != nil {
+		return nil, inFile(s.Key, err)
+	}
+	list.shard = &shardState{Shard: s, bucket: v.SourceBucket, verify: sum.verify}
+	list.columns = columns{known: true, named: true, fields: v.columns}
+	list.decode = FormEncoded
+	return list, nil
+}
+
+// shardState is what a Reader knows of the shard that it reads.
+type shardState struct {
+	Shard
+	bucket string
+	verify func() error // when all is read
+}
+
+// checkedReader sums up what is read of a shard.
+type checkedReader struct {
+	io.Reader
+	shard Shard
+	n     int64
+	hash  interface {
+		io.Writer
+		Sum([]byte) []byte
+	}
+}
+
+func (c *checkedReader) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	c.hash.Write(p[:n])
+	return n, err
+}
+
+func (c *checkedReader) verify() error {
+	if c.n != c.shard.Size {
+		return &BrokenError{File: c.shard.Key, Reason: fmt.Sprintf("the file has %d bytes and the manifest says %d: it is not the one that S3 wrote", c.n, c.shard.Size)}
+	}
+	if !bytes.Equal(c.hash.Sum(nil), c.shard.MD5[:]) {
+		return &BrokenError{File: c.shard.Key, Reason: "the file's MD5 is not the manifest's: it is not the one that S3 wrote"}
+	}
+	return nil
+}
+
+// inFile says in which file a list is broken.
+func inFile(key string, err error) error {
+	if b, ok := err.(*BrokenError); ok {
+		b.File = key
+	}
+	return err
+}

@@ -1,0 +1,239 @@
+package manifest
+
+import (
+	"crypto/md5"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/parquet-go/parquet-go"
+
+	"bulkpresign/internal/s3op"
+)
+
+const (
+	// parquetBuffer is how much of a column is read at a time, so that a range of an
+	// object is worth asking for.
+	parquetBuffer = 1 << 20
+
+	// maxFooter bounds what says where the columns lie.
+	maxFooter = 16 << 20
+)
+
+// OpenParquet reads a shard of an inventory that is Parquet. Keys are as they are there.
+// Delete markers are left out: they are no objects. The shard is read twice: first it is
+// held against its MD5 and size, from its beginning to its end, then the columns are read
+// that matter, 1 MiB at a time. Of each, one page is in memory, some MiB as S3 writes
+// them. A shard without entries ends with io.EOF.
+//
+// The error is a *BrokenError, or the source's own.
+func (v *Inventory) OpenParquet(s Shard, r io.ReaderAt, limits Limits) (list *Reader, err error) {
+	source := &sourceAt{ReaderAt: r}
+	p := &parquetReader{source: source, limits: limits}
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = p.broken()
+		}
+		if err != nil {
+			list, err = nil, inFile(s.Key, err)
+		}
+	}()
+	sum := &checkedReader{Reader: io.NewSectionReader(source, 0, s.Size), shard: s, hash: md5.New()}
+	for buffer := make([]byte, parquetBuffer); err == nil; {
+		_, err = sum.Read(buffer)
+	}
+	if source.err != nil {
+		return nil, source.err
+	}
+	if err := sum.verify(); err != nil {
+		return nil, err
+	}
+	if err := p.open(s.Size); err != nil {
+		return nil, err
+	}
+	return &Reader{shard: &shardState{Shard: s, bucket: v.SourceBucket}, parquet: p}, nil
+}
+
+// sourceAt remembers why reading failed.
+type sourceAt struct {
+	io.ReaderAt
+	err error
+}
+
+func (s *sourceAt) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := s.ReaderAt.ReadAt(p, offset)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// parquetReader reads the columns of a flat Parquet file beside each other.
+type parquetReader struct {
+	source *sourceAt
+	limits Limits
+	groups []parquet.RowGroup // not begun
+	left   int64              // rows of the group that was begun
+	row    int64              // of the file, from 1
+
+	key, version, deleted int // columns; -1 when there is none
+	columns               [3]parquetColumn
+	arena                 []byte // where keys are put down
+}
+
+func (p *parquetReader) broken() error {
+	if p.source.err != nil {
+		return p.source.err
+	}
+	return &BrokenError{Line: p.row, Reason: "it is no valid Parquet file: let S3 write the inventory anew"}
+}
+
+func (p *parquetReader) open(size int64) error {
+	var end [8]byte // the footer's size, and Parquet's mark
+	if size < 12 {
+		return p.broken()
+	}
+	if _, err := p.source.ReadAt(end[:], size-int64(len(end))); err != nil && err != io.EOF {
+		return p.broken()
+	}
+	if footer := binary.LittleEndian.Uint32(end[:]); footer > maxFooter || int64(footer) > size {
+		return p.broken()
+	}
+	file, err := parquet.OpenFile(p.source, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(parquetBuffer))
+	if err != nil {
+		return p.broken()
+	}
+	find := func(name string, kind parquet.Kind) (index int, ok bool) {
+		leaf, found := file.Schema().Lookup(name)
+		if !found {
+			return -1, true
+		}
+		return leaf.ColumnIndex, leaf.MaxRepetitionLevel == 0 && leaf.Node.Type().Kind() == kind
+	}
+	var ok [3]bool
+	p.key, ok[0] = find("key", parquet.ByteArray)
+	p.version, ok[1] = find("version_id", parquet.ByteArray)
+	p.deleted, ok[2] = find("is_delete_marker", parquet.Boolean)
+	if p.key < 0 || ok != [3]bool{true, true, true} {
+		return &BrokenError{Reason: "it is no inventory of S3: it has no column key, or one that is none of S3's"}
+	}
+	p.groups = file.RowGroups()
+	return nil
+}
+
+// next reads the next row that is no delete marker.
+func (p *parquetReader) next(e *Entry, list *Reader) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = p.broken() // the library trusts the file
+		}
+	}()
+	for {
+		for p.left == 0 {
+			if len(p.groups) == 0 {
+				return io.EOF
+			}
+			group := p.groups[0]
+			p.groups = p.groups[1:]
+			p.left = group.NumRows()
+			for i, index := range []int{p.key, p.version, p.deleted} {
+				p.columns[i].close()
+				p.columns[i] = parquetColumn{}
+				if index >= 0 {
+					p.columns[i].pages = group.ColumnChunks()[index].Pages()
+				}
+			}
+		}
+		p.left--
+		p.row++
+		if p.limits.Lines > 0 && p.row > p.limits.Lines {
+			return &BrokenError{Line: p.row, Reason: fmt.Sprintf("the file has more than %d rows", p.limits.Lines)}
+		}
+		var values [3]parquet.Value
+		for i := range values {
+			if values[i], err = p.columns[i].next(); err != nil {
+				return p.broken()
+			}
+		}
+		key, version, deleted := values[0], values[1], values[2]
+		if !deleted.IsNull() && deleted.Boolean() {
+			continue
+		}
+		*e = Entry{Line: p.row}
+		if key.IsNull() {
+			e.Err = errors.New("the row has no key")
+			return nil
+		}
+		if e.Key, e.Err = p.keep(key.ByteArray()); e.Err != nil {
+			return nil
+		}
+		if !version.IsNull() && len(version.ByteArray()) > 0 {
+			o := s3op.Option{ID: versionID}
+			if o.Value, e.Err = p.keep(version.ByteArray()); e.Err != nil {
+				return nil
+			}
+			e.Options = list.keep(append(list.room(), o))
+		}
+		return nil
+	}
+}
+
+// keep copies what lies in a page, which is written over.
+func (p *parquetReader) keep(text []byte) (string, error) {
+	if !utf8.Valid(text) {
+		return "", errNotUTF8
+	}
+	if len(text) > cap(p.arena)-len(p.arena) {
+		p.arena = make([]byte, 0, max(blockBytes, len(text)))
+	}
+	begin := len(p.arena)
+	p.arena = append(p.arena, text...)
+	return shared(p.arena[begin:]), nil
+}
+
+// parquetColumn reads the values of one column of a row group. Without pages they are
+// all null.
+type parquetColumn struct {
+	pages  parquet.Pages
+	page   parquet.Page
+	values parquet.ValueReader
+	buffer [256]parquet.Value
+	begin  int
+	end    int
+}
+
+func (c *parquetColumn) next() (parquet.Value, error) {
+	if c.pages == nil {
+		return parquet.Value{}, nil
+	}
+	for c.begin == c.end {
+		if c.values == nil {
+			page, err := c.pages.ReadPage()
+			if err != nil {
+				return parquet.Value{}, err
+			}
+			parquet.Release(c.page)
+			c.page, c.values = page, page.Values()
+		}
+		n, err := c.values.ReadValues(c.buffer[:])
+		c.begin, c.end = 0, n
+		if err == io.EOF {
+			c.values = nil
+		} else if err != nil {
+			return parquet.Value{}, err
+		} else if n == 0 {
+			return parquet.Value{}, io.ErrNoProgress
+		}
+	}
+	c.begin++
+	return c.buffer[c.begin-1], nil
+}
+
+func (c *parquetColumn) close() {
+	if c.pages != nil {
+		parquet.Release(c.page)
+		c.pages.Close()
+	}
+}
