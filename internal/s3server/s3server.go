@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/rclone/gofakes3"
-	"github.com/rclone/gofakes3/s3mem"
 )
 
 // Credentials are accepted by a server. SessionToken and Expires make them temporary.
@@ -49,7 +48,7 @@ type Config struct {
 type Server struct {
 	cfg         Config
 	credentials map[string]Credentials // by access key id
-	backend     *s3mem.Backend
+	backend     *store
 	objects     http.Handler // gofakes3, behind the gate
 	http        *http.Server
 	endpoint    string
@@ -67,7 +66,7 @@ func Start(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:         cfg,
 		credentials: map[string]Credentials{},
-		backend:     s3mem.New(s3mem.WithTimeSource(clock)),
+		backend:     newStore(clock),
 	}
 	for _, c := range cfg.Credentials {
 		s.credentials[c.AccessKeyID] = c
