@@ -29,6 +29,9 @@ type Record struct {
 	ID     string // of the request within the invocation, such as a message's, or empty
 	Caller policy.Caller
 
+	Job      string // the identity of a job, which the name of its result ends with, or empty
+	HandedOn bool   // another invocation goes on with the job
+
 	Bucket    string
 	Operation string
 	Rule      string // the rules of the policy document that decided, comma-separated
@@ -88,14 +91,8 @@ func (r *Record) Add(p *bulk.Plan) {
 		r.decided(rule)
 	}
 	p.Refused(func(key string, code bulk.Code) {
-		if r.Refused == nil {
-			r.Refused = make(map[bulk.Code]int)
-		}
-		r.Refused[code]++
-		if len(r.Denied) < MaxDenied {
-			sum := sha256.Sum256([]byte(key))
-			r.Denied = append(r.Denied, Denied{code, hex.EncodeToString(sum[:8]), len(key)})
-		}
+		r.Refuse(code, 1)
+		r.Deny(key, code)
 	})
 	if r.SignedAt.IsZero() {
 		r.SignedAt = p.SignedAt
@@ -115,6 +112,22 @@ func (r *Record) decided(rule string) {
 		r.Rule = rule
 	case rule != "" && !slices.Contains(strings.Split(r.Rule, ","), rule):
 		r.Rule += "," + rule
+	}
+}
+
+// Refuse counts keys that were refused.
+func (r *Record) Refuse(code bulk.Code, n int) {
+	if r.Refused == nil {
+		r.Refused = make(map[bulk.Code]int)
+	}
+	r.Refused[code] += n
+}
+
+// Deny names a refused key, if it is among the first.
+func (r *Record) Deny(key string, code bulk.Code) {
+	if len(r.Denied) < MaxDenied {
+		sum := sha256.Sum256([]byte(key))
+		r.Denied = append(r.Denied, Denied{code, hex.EncodeToString(sum[:8]), len(key)})
 	}
 }
 
@@ -141,6 +154,10 @@ func (r *Record) attributes() []slog.Attr {
 	}
 	text("source", r.Source)
 	text("id", r.ID)
+	text("job", r.Job)
+	if r.HandedOn {
+		a = append(a, slog.Bool("handedOn", true))
+	}
 	a = append(a, slog.Bool("cold", r.cold), slog.Attr{Key: "caller", Value: caller(&r.Caller)})
 	text("bucket", r.Bucket)
 	text("operation", r.Operation)

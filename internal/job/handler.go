@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"bulkpresign/internal/bulk"
-	"bulkpresign/internal/policy"
+	"bulkpresign/internal/queueevent"
 )
 
 // Queue answers the messages of an SQS queue: requests, S3 notifications, and jobs that
@@ -24,47 +24,43 @@ type Manifest struct{ Runner *Runner }
 
 // Invoke does the job of each message and names those that must come again.
 func (q *Queue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	messages, ok, err := decodeMessages(payload)
-	if err != nil || !ok {
-		return nil, invalidEvent("the event is not one of SQS")
+	list, err := queueevent.Decode(payload)
+	if err != nil {
+		return nil, invalidEvent(err.Error())
 	}
-	return q.Runner.messages(ctx, messages), nil
+	if list[0].ID == "" {
+		return nil, invalidEvent("the event is not one of SQS: this function serves a queue")
+	}
+	return q.Runner.messages(ctx, list), nil
 }
 
 // Invoke does the job of each object, message or request. A direct invoke's answer is
 // the summary; of an event, an error has it delivered again.
 func (m *Manifest) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	r := m.Runner
-	list, ok, err := decodeMessages(payload)
+	list, err := queueevent.Decode(payload)
 	if err != nil {
-		return nil, invalidEvent("the event cannot be read")
+		return nil, invalidEvent(err.Error())
 	}
-	if ok {
-		return r.messages(ctx, list), nil
+	if list[0].ID != "" {
+		return m.Runner.messages(ctx, list), nil
 	}
-	objects, ok, err := decodeObjects(payload)
-	if err != nil {
-		return nil, invalidEvent("the event cannot be read")
-	}
-	if ok {
-		for _, in := range objects {
-			if _, e := r.protected(ctx, in); e != nil {
-				err = errors.Join(err, e)
-			}
+	var last *Summary
+	for _, in := range messageInputs(&list[0]) {
+		s, e := m.Runner.protected(ctx, in)
+		if e != nil {
+			err = messages.InvokeResponse_Error{Type: string(bulk.InternalError), Message: "the service failed: try again"}
 		}
-		if err != nil {
-			return nil, messages.InvokeResponse_Error{Type: string(bulk.InternalError), Message: "the service failed: the event must be delivered again"}
-		}
-		return []byte(`{}`), nil
+		last = s
 	}
-	s, err := r.protected(ctx, &Input{Caller: policy.Caller{Kind: policy.Direct}, Request: payload})
 	switch {
 	case err != nil:
-		return nil, messages.InvokeResponse_Error{Type: string(bulk.InternalError), Message: "the service failed: try again"}
-	case s.Error != nil:
-		return nil, messages.InvokeResponse_Error{Type: string(s.Error.Code), Message: s.Error.Message}
+		return nil, err
+	case list[0].Kind == queueevent.Objects || last == nil:
+		return []byte(`{}`), nil
+	case last.Error != nil:
+		return nil, messages.InvokeResponse_Error{Type: string(last.Error.Code), Message: last.Error.Message}
 	}
-	return s.Text(), nil
+	return last.Text(), nil
 }
 
 func invalidEvent(detail string) error {
@@ -73,7 +69,7 @@ func invalidEvent(detail string) error {
 
 // messages does jobs in the order of their messages. Those for which there is no time
 // left come again, too.
-func (r *Runner) messages(ctx context.Context, list []message) []byte {
+func (r *Runner) messages(ctx context.Context, list []queueevent.Message) []byte {
 	type failure struct {
 		ID string `json:"itemIdentifier"`
 	}
@@ -81,13 +77,14 @@ func (r *Runner) messages(ctx context.Context, list []message) []byte {
 		Failures []failure `json:"batchItemFailures"`
 	}{[]failure{}}
 	stop := stopAt(ctx, time.Now())
-	for _, m := range list {
+	for i := range list {
+		m := &list[i]
 		var err error
 		if !stop.IsZero() && time.Now().After(stop) {
 			err = errOutOfTime
 			r.Log.WarnContext(ctx, "no time is left for a message", "message", m.ID)
 		}
-		for _, in := range m.Inputs {
+		for _, in := range messageInputs(m) {
 			if err == nil {
 				_, err = r.protected(ctx, in)
 			}
@@ -104,7 +101,7 @@ func (r *Runner) messages(ctx context.Context, list []message) []byte {
 func (r *Runner) protected(ctx context.Context, in *Input) (s *Summary, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.Log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()), "job", in.Name())
+			r.Log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()), "job", in.Identity)
 			err = errors.New("panic")
 		}
 	}()

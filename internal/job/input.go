@@ -4,24 +4,29 @@
 package job
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"strings"
 
+	"bulkpresign/internal/bucketevent"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/delivery"
 	"bulkpresign/internal/objects"
 	"bulkpresign/internal/policy"
+	"bulkpresign/internal/queueevent"
 )
 
 // Input is what asks for a result: a request, or an object that was made.
 type Input struct {
-	Caller    policy.Caller `json:"caller"`
-	Request   []byte        `json:"request,omitempty"` // the text of a request, or nil
-	Object    objects.Ref   `json:"object,omitzero"`   // that was made
-	Sequencer string        `json:"sequencer,omitempty"`
-	Resume    *Checkpoint   `json:"resume,omitempty"` // go on, rather than begin
+	Caller   policy.Caller `json:"caller"`
+	Identity string        `json:"identity"`          // the same each time the input is delivered
+	Request  []byte        `json:"request,omitempty"` // the text of a request, or nil
+	Object   objects.Ref   `json:"object,omitzero"`   // that was made
+	Resume   *Checkpoint   `json:"resume,omitempty"`  // go on, rather than begin
+
+	source string // how it came, for the record
+	id     string // of the message, for the record
+	bad    error  // why it is no input, which is for the result to say
 }
 
 // Checkpoint is all that must be known to go on with a job that ran out of time. It is
@@ -33,17 +38,59 @@ type Checkpoint struct {
 	Stream bulk.StreamState     `json:"stream"`
 }
 
-// Name is the folder of the input's result under the results prefix. It is the same each
-// time the same input is delivered: a request is known by its text, an object by bucket,
-// key, version, content and place in the order of events.
+// Name is the folder of the input's result under the results prefix: the same each time
+// the input is delivered. It begins with what people know the input by.
 func (in *Input) Name() string {
-	identity, label := in.Request, "request"
+	label := "request"
 	if in.Request == nil {
-		identity, _ = json.Marshal([]string{in.Object.Bucket, in.Object.Key, in.Object.Version, in.Object.ETag, in.Sequencer})
 		label = in.Object.Key[strings.LastIndexByte(in.Object.Key, '/')+1:]
 	}
-	sum := sha256.Sum256(identity)
-	return fileName(label) + "-" + hex.EncodeToString(sum[:16])
+	return fileName(label) + "-" + fileName(in.Identity)
+}
+
+// messageInputs are the inputs of a message: of a notification, one for each object.
+func messageInputs(m *queueevent.Message) (list []*Input) {
+	source, caller := "direct", policy.Caller{Kind: policy.Direct}
+	if m.Queue != "" {
+		source, caller = "sqs", policy.Caller{Kind: policy.Service, Service: "sqs.amazonaws.com", SourceARN: m.Queue}
+	}
+	switch m.Kind {
+	case queueevent.Continuation:
+		var e envelope
+		if err := json.Unmarshal(m.Text, &e); err != nil || e.Job == nil {
+			list = []*Input{{Request: m.Text, Identity: m.Identity, bad: errors.New("the message is no job that was handed on")}}
+		} else {
+			list = []*Input{e.Job}
+		}
+	case queueevent.Objects:
+		for _, e := range m.Events {
+			if e.Ignored != "" {
+				continue
+			}
+			in := &Input{
+				Identity: e.Identity(),
+				Object:   objects.Ref{Bucket: e.Bucket, Key: e.Key, Version: e.VersionID, ETag: e.ETag},
+			}
+			list = append(list, in)
+			if m.Queue == "" {
+				source = string(e.Source)
+				service := "s3.amazonaws.com"
+				if e.Source == bucketevent.EventBridge {
+					service = "events.amazonaws.com"
+				}
+				caller = policy.Caller{Kind: policy.Service, Service: service, SourceARN: e.BucketARN}
+			}
+		}
+	default:
+		list = []*Input{{Request: m.Text, Identity: m.Identity, bad: m.Err}}
+	}
+	for _, in := range list {
+		in.source, in.id = source, m.ID
+		if m.Kind != queueevent.Continuation { // which has the caller that the job began with
+			in.Caller = caller
+		}
+	}
+	return list
 }
 
 // fileName makes a name that needs no escaping anywhere, so that people find the result

@@ -8,15 +8,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"time"
 
+	"bulkpresign/internal/audit"
 	"bulkpresign/internal/awserr"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/config"
 	"bulkpresign/internal/delivery"
 	"bulkpresign/internal/manifest"
 	"bulkpresign/internal/objects"
-	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
 	"bulkpresign/internal/s3url"
 	"bulkpresign/internal/service"
@@ -62,9 +61,9 @@ func (r *Runner) isResult(o objects.Ref) bool {
 // be delivered again. Whatever else is wrong is in the summary, which is in the results
 // bucket, too. The summary is nil for an object that is a result itself.
 func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
-	began := time.Now()
+	rec := audit.Begin(in.source)
 	if in.Request == nil && r.isResult(in.Object) {
-		r.Log.InfoContext(ctx, "an event of the results bucket is passed over", "result", in.Object.Key)
+		r.Log.InfoContext(ctx, "an event of a result is passed over", "job", in.Identity)
 		return nil, nil
 	}
 	s := new(Summary)
@@ -89,29 +88,34 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 			}
 		}
 	}
-	r.record(ctx, in, s, began, err)
+	in.record(rec, s, err)
+	rec.End(ctx, r.Log)
 	return s, err
 }
 
-// record writes what became of a job. It holds neither a key that was signed nor a URL.
-func (r *Runner) record(ctx context.Context, in *Input, s *Summary, began time.Time, err error) {
-	attributes := []any{"source", s.Source.Kind, "job", in.Name(), "milliseconds", float64(time.Since(began).Microseconds()) / 1000,
-		"bucket", s.Bucket, "operation", s.Operation, "entries", s.Entries, "signed", s.Signed}
-	if s.Lifetime != nil {
-		attributes = append(attributes, "expiresAt", s.ExpiresAt, "basis", string(s.Basis))
+// record fills in what is known of a job when it ends.
+func (in *Input) record(rec *audit.Record, s *Summary, err error) {
+	rec.ID, rec.Job, rec.HandedOn, rec.Caller = in.id, in.Identity, s.handedOn, in.Caller
+	rec.Bucket, rec.Operation = s.Bucket, s.Operation
+	rec.Items, rec.Keys, rec.Signed = int(s.Entries), int(s.Entries), int(s.Signed)
+	for code, n := range s.Failed {
+		rec.Refuse(code, int(n))
 	}
-	if s.handedOn {
-		attributes = append(attributes, "handedOn", true)
+	for _, f := range s.Errors {
+		rec.Deny(f.Key, f.Code)
 	}
-	level := slog.LevelInfo
+	if l := s.Lifetime; l != nil {
+		rec.SignedAt, rec.ExpiresIn, rec.ExpiresAt, rec.Basis = l.SignedAt, l.ExpiresIn, l.ExpiresAt, l.Basis
+	}
 	switch {
 	case err != nil:
-		level = slog.LevelError
-		attributes = append(attributes, "cause", err.Error())
+		rec.Failure = &bulk.Error{Code: bulk.InternalError, Detail: "the input must be delivered again", Cause: err}
+		if e := (*bulk.Error)(nil); errors.As(err, &e) {
+			rec.Failure.Code = e.Code
+		}
 	case s.Error != nil:
-		attributes = append(attributes, "code", string(s.Error.Code), "detail", s.Error.Message)
+		rec.Failure = &bulk.Error{Code: s.Error.Code, Detail: s.Error.Message}
 	}
-	r.Log.Log(ctx, level, "job", attributes...)
 }
 
 // work is a job whose request is known.
@@ -125,15 +129,16 @@ type work struct {
 // error.
 func (r *Runner) run(ctx context.Context, in *Input, s *Summary) error {
 	w := &work{in: in}
-	if err := r.resolve(ctx, w, s); err != nil {
-		return err
-	}
+	err := r.resolve(ctx, w, s)
 	if w.list != nil {
 		defer w.list.Close()
+		s.Source.Manifest = &w.list.Ref
+	}
+	if err != nil {
+		return err
 	}
 	var signer signer
-	var err error
-	if w.request.Source == bulk.Keys && w.list == nil {
+	if w.request.Source == bulk.Keys {
 		signer, err = r.signKeys(ctx, w, s)
 	} else {
 		signer, err = r.signStream(ctx, w, s)
@@ -157,6 +162,8 @@ func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 	in := w.in
 	ref := in.Object
 	switch {
+	case in.bad != nil:
+		return &bulk.Error{Code: bulk.InvalidRequest, Detail: in.bad.Error()}
 	case in.Request != nil:
 		s.Source.Kind = "keys"
 		if w.request, err = r.decode(in.Request); err != nil {
@@ -175,8 +182,10 @@ func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 			return err
 		}
 		if format != manifest.Request {
-			w.request, err = bulk.FromMetadata(w.list.Metadata)
-			break
+			if w.request, err = bulk.FromMetadata(w.list.Metadata); err == nil {
+				w.request.Source = bulk.Manifest
+			}
+			return err
 		}
 		if w.request, err = r.readRequest(w); err != nil {
 			return err
@@ -184,9 +193,6 @@ func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 	default:
 		s.Source = Source{Kind: "object", Object: &ref}
 		w.request = &bulk.Request{Bucket: ref.Bucket, Operation: s3op.GetObject, Items: []bulk.Item{{Key: ref.Key}}, Count: 1}
-	}
-	if err != nil {
-		return err
 	}
 	switch w.request.Source {
 	case bulk.Prefix:
@@ -210,10 +216,6 @@ func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 		if w.list, err = r.Store.Open(ctx, ref); err != nil {
 			return err
 		}
-	}
-	if w.list != nil {
-		ref := w.list.Ref
-		s.Source.Manifest = &ref
 	}
 	return nil
 }
@@ -286,11 +288,6 @@ func (r *Runner) notify(ctx context.Context, s *Summary, url string) error {
 		return err
 	}
 	return inResults(r.Notify.Send(ctx, string(body)))
-}
-
-// Caller is who brings an event of an AWS service.
-func Caller(service, arn string) policy.Caller {
-	return policy.Caller{Kind: policy.Service, Service: service, SourceARN: arn}
 }
 
 // NewRunner makes a Runner of what is configured.

@@ -149,7 +149,7 @@ func (r *Runner) signStream(ctx context.Context, w *work, s *Summary) (signer, e
 	// A job that goes on may do so again, from where it began this time.
 	if _, permanent := verdict(err); resume == nil || permanent {
 		if abortErr := p.out.Abort(ctx); abortErr != nil {
-			r.Log.WarnContext(ctx, "an upload was not aborted: the bucket's lifecycle rule will", "job", w.in.Name(), "cause", abortErr.Error())
+			r.Log.WarnContext(ctx, "an upload was not aborted: the bucket's lifecycle rule will", "job", w.in.Identity, "cause", abortErr.Error())
 		}
 	}
 	return nil, err
