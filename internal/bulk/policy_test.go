@@ -13,6 +13,7 @@ import (
 
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/policy"
+	"bulkpresign/internal/s3op"
 )
 
 // under is a service with a policy document.
@@ -153,6 +154,55 @@ func TestExplain(t *testing.T) {
 	}
 	if a := finish(t, p); a.Explain == nil || len(a.Explain.Rules) != 0 {
 		t.Errorf("explain is %v", a.Explain)
+	}
+}
+
+// A stream of a list is judged like a batch. A rule with max_keys allows nothing of a
+// list that nobody has counted, and what is listed lies where the caller has keys.
+func TestPolicyOfStreams(t *testing.T) {
+	ann := policy.Caller{Kind: policy.JWT, Claims: map[string]string{"sub": "ann"}}
+	for _, test := range []struct {
+		caller policy.Caller
+		r      bulk.Request
+		code   bulk.Code
+	}{
+		{ann, bulk.Request{Source: bulk.Prefix, Prefix: "users/ann/2026/"}, ""},
+		{ann, bulk.Request{Source: bulk.Prefix, Prefix: "users/ann/"}, ""},
+		{ann, bulk.Request{Source: bulk.Prefix, Prefix: "users/a"}, bulk.KeyNotAllowed},
+		{ann, bulk.Request{Source: bulk.Prefix}, bulk.KeyNotAllowed},
+		{ann, bulk.Request{Source: bulk.Manifest}, ""},
+		{ann, bulk.Request{Source: bulk.Manifest, ExpiresIn: 601}, bulk.ExpiryTooLong},
+		{policy.Caller{}, bulk.Request{Source: bulk.Manifest, Operation: s3op.PutObject}, bulk.TooManyKeys},
+		{policy.Caller{}, bulk.Request{Operation: s3op.PutObject, Count: 9}, ""},
+		{policy.Caller{}, bulk.Request{Operation: s3op.PutObject, Count: 10}, bulk.TooManyKeys},
+		{policy.Caller{}, bulk.Request{Source: bulk.Manifest}, bulk.OperationNotAllowed},
+	} {
+		if _, err := under(t, uploads).Stream(t.Context(), test.caller, &test.r); code(t, err) != test.code {
+			t.Errorf("%v, prefix %q, %d keys: %v, want %q", test.r.Source, test.r.Prefix, test.r.Count, err, test.code)
+		}
+	}
+
+	limited := standing()
+	limited.Policy.KeyPrefix = "in/"
+	for prefix, want := range map[string]bulk.Code{"": bulk.KeyNotAllowed, "i": bulk.KeyNotAllowed, "in/": "", "in/2026": ""} {
+		if _, err := limited.Stream(t.Context(), policy.Caller{}, &bulk.Request{Source: bulk.Prefix, Prefix: prefix}); code(t, err) != want {
+			t.Errorf("prefix %q: %v, want %q", prefix, err, want)
+		}
+	}
+
+	stream, err := under(t, uploads).Stream(t.Context(), ann, &bulk.Request{Source: bulk.Manifest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Append(t.Context(), []bulk.Entry{{Key: "users/ann/a"}, {Key: "users/bob/a"}, {Key: "users/ann/../a"}}, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	tally := stream.State().Tally
+	if tally.Signed != 1 || tally.Failed[bulk.KeyNotAllowed] != 1 || tally.Failed[bulk.UnsafeKey] != 1 {
+		t.Errorf("signed %d, failed %v", tally.Signed, tally.Failed)
+	}
+	if rules := stream.Rules(); !slices.Equal(rules, []string{"own"}) {
+		t.Errorf("rules %q", rules)
 	}
 }
 

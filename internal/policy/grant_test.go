@@ -3,6 +3,7 @@ package policy_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -329,6 +330,32 @@ func TestDecideBetweenRules(t *testing.T) {
 	for _, document := range []string{`{"rules":[]}`, rule(`"effect":"deny","callers":"*","prefixes":["x/"]`)} {
 		if got := decide(t, document, ask{key: "a"}); got != "no bucket" {
 			t.Errorf("%s: %s", document, got)
+		}
+	}
+}
+
+// The prefixes under which all that is allowed lies, for a session of the signing role.
+func TestPrefixes(t *testing.T) {
+	for _, test := range []struct {
+		rules, within string
+		want          []string
+	}{
+		{`["b/","a/"]`, "", []string{"a/", "b/"}},
+		{`["a/","a/b/","a/c/","b/"]`, "", []string{"a/", "b/"}},
+		{`["a/","b/x/","b/y/"]`, "b/", []string{"b/x/", "b/y/"}},
+		{`["a","ab/"]`, "ab/c/", []string{"ab/c/"}},
+		{`["a/"]`, "b/", []string{"b/"}},
+	} {
+		d, err := policy.ParseDocument([]byte(allow(`"prefixes":` + test.rules)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, refusal := d.Grant(&policy.Caller{}, "photos", s3op.GetObject)
+		if refusal != nil {
+			t.Fatal(refusal.Detail)
+		}
+		if got := g.Prefixes(test.within); !slices.Equal(got, test.want) {
+			t.Errorf("%s within %q: %q, want %q", test.rules, test.within, got, test.want)
 		}
 	}
 }
