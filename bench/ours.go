@@ -1,8 +1,6 @@
 package main
 
 import (
-	"runtime"
-	"sync"
 	"time"
 
 	"bulkpresign/internal/sigv4"
@@ -10,7 +8,8 @@ import (
 )
 
 // ours signs batches with this project's signer: everything from the keys, as strings, to
-// the complete URLs in the order of the keys, one after the other in one buffer.
+// the complete URLs in the order of the keys, one after the other in one buffer. It does
+// what a plain answer does with its keys (bulk.Plan.Append), without what stands around.
 type ours struct {
 	kernel    *sha256x16.Kernel // nil for crypto/sha256 alone
 	presigner *sigv4.Presigner
@@ -19,10 +18,10 @@ type ours struct {
 
 // memory is kept from batch to batch, as a warm function keeps it.
 type memory struct {
-	paths      []byte
-	ends       []uint32
-	signatures []sigv4.Signature
-	urls       []byte
+	paths []byte
+	ends  []uint32
+	urls  []byte
+	at    []int // where each URL begins, and the last one ends
 }
 
 func newOurs(portable bool, now time.Time, m *memory) *ours {
@@ -40,65 +39,28 @@ func (o *ours) fresh(now time.Time) {
 }
 
 func (o *ours) sign(keys []string) {
-	o.paths, o.ends = o.paths[:0], o.ends[:0]
-	for _, key := range keys {
+	o.paths, o.ends, o.at = o.paths[:0], o.ends[:0], append(o.at[:0], 0)
+	for i, key := range keys {
+		begin := len(o.paths)
 		o.paths = sigv4.AppendEscapedPath(o.paths, key)
 		o.ends = append(o.ends, uint32(len(o.paths)))
+		o.at = append(o.at, o.at[i]+o.presigner.URLLen(len(o.paths)-begin))
 	}
-	o.signatures = resize(o.signatures, len(keys))
-	o.presigner.SignAll(o.signatures, o.paths, o.ends)
-	o.urls = resize(o.urls, o.urlsEnd(len(keys)))
-	o.split((*ours).writeURLs)
+	o.urls = resize(o.urls, o.at[len(keys)])
+	o.presigner.WriteAll(o.urls, o.at, o.paths, o.ends)
 }
-
-// writeURLs writes a part's URLs to where they lie among all.
-func (o *ours) writeURLs(p *sigv4.Presigner, from, to int) {
-	dst := o.urls[:o.urlsEnd(from)]
-	for i := from; i < to; i++ {
-		dst = p.AppendURL(dst, o.paths[o.pathsEnd(i):o.ends[i]], &o.signatures[i])
-	}
-}
-
-// pathsEnd is where the paths of the first n keys end.
-func (o *ours) pathsEnd(n int) int {
-	if n == 0 {
-		return 0
-	}
-	return int(o.ends[n-1])
-}
-
-// urlsEnd is where the URLs of the first n keys end.
-func (o *ours) urlsEnd(n int) int { return n*o.presigner.URLLen(0) + o.pathsEnd(n) }
 
 // list gives the URLs of the last batch one by one.
 func (o *ours) list() []string {
 	urls := make([]string, len(o.ends))
 	for i := range urls {
-		urls[i] = string(o.urls[o.urlsEnd(i):o.urlsEnd(i+1)])
+		urls[i] = string(o.urls[o.at[i]:o.at[i+1]])
 	}
 	return urls
 }
 
-// splitFrom is the number of keys from which a batch's parts go to all processors, about
-// as in SignAll.
+// splitFrom is the number of keys from which WriteAll uses two processors.
 const splitFrom = 1024
-
-// split calls do for equal parts of the batch, each on a processor and with a presigner of
-// its own, and waits.
-func (o *ours) split(do func(o *ours, p *sigv4.Presigner, from, to int)) {
-	n, parts := len(o.ends), runtime.GOMAXPROCS(0)
-	if parts == 1 || n < splitFrom {
-		do(o, o.presigner, 0, n)
-		return
-	}
-	var wg sync.WaitGroup
-	for i := 1; i < parts; i++ {
-		p := o.presigner.Clone()
-		wg.Go(func() { do(o, p, i*n/parts, (i+1)*n/parts) })
-	}
-	do(o, o.presigner, 0, n/parts)
-	wg.Wait()
-}
 
 func resize[T any](s []T, n int) []T {
 	if cap(s) < n {

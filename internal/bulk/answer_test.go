@@ -33,8 +33,11 @@ func TestSizeIsExact(t *testing.T) {
 					t.Fatal(err)
 				}
 				size, fits := p.Size(f, q, 1<<30)
-				p.Sign()
 				got := p.Append([]byte("before"), f, q)
+				p.Sign()
+				if !bytes.Equal(p.Append([]byte("before"), f, q), got) {
+					t.Errorf("%s, %d: the answer of a signed batch is another one", f, q)
+				}
 				if len(got)-len("before") != size || !bytes.HasPrefix(got, []byte("before")) {
 					t.Errorf("%s, %d: the size is %d and the answer has %d bytes", f, q, size, len(got)-len("before"))
 				}

@@ -75,10 +75,15 @@ func FormatOf(mediaType string) (f Format, ok bool) {
 	return 0, false
 }
 
-// Append appends the answer. The batch must have been signed.
+// Append appends the answer. If the batch has not been signed, that is done here, with
+// each URL written as soon as it is signed, which is faster.
 func (p *Plan) Append(dst []byte, f Format, q Quoting) []byte {
 	w := &writer{dst: dst, quoting: q}
+	if p.signatures == nil {
+		w.places = make([]int, 0, len(p.ends))
+	}
 	p.write(w, f)
+	p.presigner.WriteAll(w.dst, w.places, p.paths, p.ends[:len(w.places)])
 	return w.dst
 }
 

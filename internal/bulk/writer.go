@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"io"
+	"slices"
 
 	"bulkpresign/internal/deflate"
 	"bulkpresign/internal/sigv4"
@@ -32,8 +33,13 @@ type writer struct {
 	counted  int
 	zip      *zip
 	apart    bool // each URL of a curl file needs options of its own
-	to       io.Writer
-	err      error // of to: what follows is not written
+
+	// places, if not nil, is where in dst the URLs of batched entries go, by path. They
+	// are left out at first: -1 is for a path that has no URL.
+	places []int
+
+	to  io.Writer
+	err error // of to: what follows is not written
 }
 
 // piece is about how many bytes a stream sends at a time.
@@ -166,6 +172,13 @@ func (w *writer) url(p *Plan, e entry, number string) {
 	case w.counting:
 		w.counted += p.urlLen(e, number)
 	case w.err != nil:
+	case w.places != nil && e.kind == batched:
+		for len(w.places) < int(e.path) {
+			w.places = append(w.places, -1)
+		}
+		w.places = append(w.places, len(w.dst))
+		size := p.urlLen(e, number)
+		w.dst = slices.Grow(w.dst, size)[:len(w.dst)+size]
 	case w.zip == nil:
 		w.dst = p.appendURL(w.dst, e, number)
 		w.spill()

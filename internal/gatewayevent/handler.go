@@ -230,7 +230,6 @@ func answerPlain(plan *bulk.Plan, f bulk.Format, q bulk.Quoting, e envelope, ins
 	if size > room || within.Keys() < plan.Keys() {
 		return nil, bulk.TooLarge(fits, instead)
 	}
-	plan.Sign()
 	answer := append(make([]byte, 0, len(e.before)+size+len(e.after)), e.before...)
 	answer = plan.Append(answer, f, q)
 	return append(answer, e.after...), nil
@@ -288,7 +287,7 @@ func status(code bulk.Code) int {
 	switch code {
 	case bulk.InvalidRequest, bulk.InvalidOption, bulk.ExpiryTooLong:
 		return http.StatusBadRequest
-	case bulk.BucketNotAllowed, bulk.OperationNotAllowed, bulk.KeyNotAllowed:
+	case bulk.BucketNotAllowed, bulk.OperationNotAllowed:
 		return http.StatusForbidden
 	case bulk.MethodNotAllowed:
 		return http.StatusMethodNotAllowed

@@ -3,6 +3,7 @@ package sigv4
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 const upperHex = "0123456789ABCDEF"
@@ -40,16 +41,34 @@ func AppendEscaped[T string | []byte](dst []byte, s T) []byte {
 // false): S3 signs the path encoded once, and nothing in it is normalised. At most
 // 3*len(key) bytes are appended.
 func AppendEscapedPath(dst []byte, key string) []byte {
-	// Most keys have no byte to escape. So the key is copied as it is, and what stands
-	// behind the first such byte, if there is one, is written over.
+	// Most keys have no byte to escape. So the key is copied as it is, eight bytes at a
+	// time, up to such a byte.
+	const word = 8
+	dst = slices.Grow(dst, len(key)+word)
 	n := len(dst)
-	dst = append(dst, key...)
-	stay := plainPrefix(dst[n:])
-	if stay == len(key) {
-		return dst
+	copied := dst[n:cap(dst)]
+	stay := 0 // bytes that stay as they are
+	for stay+word <= len(key) {
+		x := littleEndian(key[stay:])
+		binary.LittleEndian.PutUint64(copied[stay:], x)
+		if special := ^plain(x) & high; special != 0 {
+			stay += bits.TrailingZeros64(special) / 8
+			return appendEscapedPath(dst[:n+stay], key[stay:])
+		}
+		stay += word
 	}
-	dst = dst[:n+stay]
-	for i := stay; i < len(key); i++ {
+	if last := len(key) - word; last >= 0 { // what is left, with some that was copied before
+		x := littleEndian(key[last:])
+		binary.LittleEndian.PutUint64(copied[last:], x)
+		special := ^plain(x) & high
+		stay = last + bits.TrailingZeros64(special)/8
+	}
+	return appendEscapedPath(dst[:n+stay], key[stay:])
+}
+
+// appendEscapedPath is AppendEscapedPath, byte by byte.
+func appendEscapedPath(dst []byte, key string) []byte {
+	for i := 0; i < len(key); i++ {
 		if c := key[i]; unreserved[c] || c == '/' {
 			dst = append(dst, c)
 		} else {
@@ -59,23 +78,10 @@ func AppendEscapedPath(dst []byte, key string) []byte {
 	return dst
 }
 
-// plainPrefix is the number of bytes at the beginning of key that stay as they are in
-// a path, eight at a time.
-func plainPrefix(key []byte) int {
-	for i := 0; i+8 <= len(key); i += 8 {
-		if special := ^plain(binary.LittleEndian.Uint64(key[i:])) & high; special != 0 {
-			return i + bits.TrailingZeros64(special)/8
-		}
-	}
-	if last := len(key) - 8; last >= 0 { // the rest, with some that were looked at before
-		special := ^plain(binary.LittleEndian.Uint64(key[last:])) & high
-		return last + bits.TrailingZeros64(special)/8
-	}
-	i := 0
-	for i < len(key) && (unreserved[key[i]] || key[i] == '/') {
-		i++
-	}
-	return i
+func littleEndian(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 const ones, high = 0x0101010101010101, 0x8080808080808080

@@ -21,19 +21,40 @@ func pathsOf(keys []string) (paths []byte, ends []uint32) {
 	return paths, ends
 }
 
-// twins signs keys in every way that the machine has and compares the signatures.
+// twins signs keys in every way that the machine has and compares the signatures, and
+// the URLs that are written at once with those that are written afterwards. Every fifth
+// URL is left out.
 func twins(t *testing.T, p *sigv4.Presigner, keys []string) {
 	t.Helper()
 	paths, ends := pathsOf(keys)
 	want := make([]sigv4.Signature, len(keys))
 	p.WithKernel(nil).SignAll(want, paths, ends)
-	for _, k := range sha256x16.Kernels() {
+	var wantURLs []byte
+	var at []int
+	begin := uint32(0)
+	for i, end := range ends {
+		wantURLs = append(wantURLs, "<"...)
+		if i%5 == 4 {
+			at = append(at, -1)
+		} else {
+			at = append(at, len(wantURLs))
+			wantURLs = p.AppendURL(wantURLs, paths[begin:end], &want[i])
+		}
+		begin = end
+	}
+	wantURLs = append(wantURLs, "<"...)
+	for _, k := range append(sha256x16.Kernels(), nil) {
 		got := make([]sigv4.Signature, len(keys))
 		p.WithKernel(k).SignAll(got, paths, ends)
 		for i := range got {
 			if got[i] != want[i] {
 				t.Fatalf("%s: key %d of %d, %d bytes long, is signed otherwise than by crypto/sha256", k, i, len(keys), len(keys[i]))
 			}
+		}
+		urls := bytes.Repeat([]byte("<"), len(wantURLs))
+		p.WriteAll(urls, at, paths, ends)
+		if !bytes.Equal(urls, wantURLs) {
+			t.Fatalf("%s: of %d URLs, some are written otherwise than by AppendURL", k, len(keys))
 		}
 	}
 }

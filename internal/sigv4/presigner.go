@@ -1,7 +1,6 @@
 package sigv4
 
 import (
-	"crypto/sha256"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +31,7 @@ type Request struct {
 }
 
 // Presigner signs the paths of one Request. It has scratch space of its own, so it
-// serves one goroutine at a time; [Presigner.Reset] and [Presigner.Clone] are cheap.
+// serves one goroutine at a time; [Presigner.Reset] is cheap.
 type Presigner struct {
 	signer *Signer
 	hasher hasher
@@ -40,61 +39,57 @@ type Presigner struct {
 	base     []byte // the URL before the path of a key
 	question []byte // "?" query "&X-Amz-Signature="
 
-	// buf holds a canonical request with its constant end at a fixed place:
-	//
-	//	... room ... | "\n" query "\n" headers "\n" signed headers "\n" payload
-	//	             ^ tail
-	//
-	// The method and the path are written backwards from there, so that the hash
-	// runs over one piece of memory and nothing constant is copied for a key.
-	buf  []byte
-	tail int
-	head []byte // method "\n" prefix
+	message message
+	head    []byte // of the canonical request, before the path of a key
+	tail    []byte // and behind it
 
 	kernel     *sha256x16.Kernel // nil for crypto/sha256
 	lanes      *lanes            // nil until many keys are signed at once
 	lanesReady bool              // for this request
+	workers    []*Presigner      // that help with many keys
+	version    int               // counts the requests
+	touched    byte              // so that no compiler leaves touch out
 }
-
-// initialRoom fits the method and a path of ordinary length; longer ones enlarge it.
-const initialRoom = 256
 
 // Presigner prepares r for signing.
 func (s *Signer) Presigner(r *Request) *Presigner {
-	p := &Presigner{hasher: newHasher(), kernel: sha256x16.Best()}
+	p := &Presigner{kernel: sha256x16.Best()}
 	p.Reset(s, r)
 	return p
 }
 
-// Clone gives another goroutine a Presigner for the same request.
-func (p *Presigner) Clone() *Presigner {
-	c := *p
-	c.hasher = newHasher()
-	c.buf = append([]byte(nil), p.buf...)
-	c.lanes = nil
-	return &c
+// follow makes w, which has a goroutine of its own, sign the request of p.
+func (w *Presigner) follow(p *Presigner) {
+	if w.version == p.version && w.kernel == p.kernel {
+		return
+	}
+	w.version, w.kernel = p.version, p.kernel
+	w.signer = p.signer
+	w.base, w.question, w.head, w.tail = p.base, p.question, p.head, p.tail
+	w.hasher.reset(&p.signer.keyed)
+	w.message.reset(p.head, p.tail)
+	w.lanesReady = false
 }
 
 // Reset prepares p for another request and keeps its memory.
 func (p *Presigner) Reset(s *Signer, r *Request) {
 	p.signer = s
 	p.lanesReady = false
+	p.version++
 	p.base = append(append(p.base[:0], r.Origin...), r.PathPrefix...)
-	p.head = append(append(append(p.head[:0], r.Method...), '\n'), r.PathPrefix...)
 	p.question = p.appendQuery(append(p.question[:0], '?'), r)
 	p.question = append(p.question, signatureParameter...)
 
-	if p.tail == 0 {
-		p.tail = initialRoom
-		p.buf = make([]byte, initialRoom, initialRoom+len(p.question)+256)
-	}
-	b := append(p.buf[:p.tail], '\n')
-	b = append(b, p.Query()...)
-	b = append(b, '\n')
-	b = appendCanonicalHeaders(b, r)
-	b = append(b, '\n')
-	b = appendSignedHeaders(b, r)
-	p.buf = append(b, "\n"+unsignedPayload...)
+	p.hasher.reset(&s.keyed)
+	p.head = append(append(append(p.head[:0], r.Method...), '\n'), r.PathPrefix...)
+	t := append(p.tail[:0], '\n')
+	t = append(t, p.Query()...)
+	t = append(t, '\n')
+	t = appendCanonicalHeaders(t, r)
+	t = append(t, '\n')
+	t = appendSignedHeaders(t, r)
+	p.tail = append(t, "\n"+unsignedPayload...)
+	p.message.reset(p.head, p.tail)
 }
 
 // appendQuery writes the query in canonical order, bytewise by name: the request's
@@ -193,42 +188,22 @@ func (p *Presigner) WithKernel(k *sha256x16.Kernel) *Presigner {
 
 // Sign signs one key, given as the part of its path behind PathPrefix, escaped.
 func (p *Presigner) Sign(path []byte) Signature {
-	hash := Signature(sha256.Sum256(p.canonicalRequest(path)))
-	return p.hasher.sign(&p.signer.keyed, &hash)
-}
-
-// canonicalRequest lays the request out before the constant tail. The result is
-// valid until the next call.
-func (p *Presigner) canonicalRequest(path []byte) []byte {
-	n := len(p.head) + len(path)
-	if n > p.tail {
-		room := n + initialRoom
-		p.buf = append(make([]byte, room, room+len(p.buf)-p.tail), p.buf[p.tail:]...)
-		p.tail = room
-	}
-	request := p.buf[p.tail-n:]
-	copy(request, p.head)
-	copy(request[len(p.head):], path)
-	return request
+	request, _ := p.message.lay(path)
+	return *p.hasher.sign(request)
 }
 
 // CanonicalRequest is what is hashed for path, for tests and for finding out why a
 // server computes another signature. It holds the session token.
 func (p *Presigner) CanonicalRequest(path []byte) string {
-	return string(p.canonicalRequest(path))
+	request, size := p.message.lay(path)
+	return string(request[:size])
 }
 
 // AppendURL appends the URL of path with its signature.
 func (p *Presigner) AppendURL(dst, path []byte, sig *Signature) []byte {
 	n, size := len(dst), p.URLLen(len(path))
-	if cap(dst)-n < size {
-		dst = slices.Grow(dst, size)
-	}
-	dst = dst[:n+size]
-	n += copy(dst[n:], p.base)
-	n += copy(dst[n:], path)
-	n += copy(dst[n:], p.question)
-	sha256x16.Hex((*[hexSize]byte)(dst[n:]), (*[SignatureSize]byte)(sig))
+	dst = slices.Grow(dst, size)[:n+size]
+	sha256x16.Hex(p.layURL(dst[n:], path), (*[SignatureSize]byte)(sig))
 	return dst
 }
 

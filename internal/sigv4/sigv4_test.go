@@ -141,6 +141,9 @@ func benchPresigner() *sigv4.Presigner {
 	})
 }
 
+// raceDetector is whether this is the race detector's build.
+var raceDetector = false
+
 func TestSigningDoesNotAllocate(t *testing.T) {
 	p := benchPresigner()
 	key := "2026/11/23/some album/picture-000001.jpg"
@@ -151,8 +154,12 @@ func TestSigningDoesNotAllocate(t *testing.T) {
 		sig := p.Sign(path)
 		dst = p.AppendURL(dst[:0], path, &sig)
 	})
-	if n != 0 {
-		t.Errorf("%v allocations a URL, want none", n)
+	want := 0.0
+	if raceDetector {
+		want = 3 // crypto/sha256's AppendBinary has an append(b, make([]byte, n)...)
+	}
+	if n != want {
+		t.Errorf("%v allocations a URL, want %v", n, want)
 	}
 }
 

@@ -1075,9 +1075,11 @@ rounds:
 	VZEROUPPER
 	RET
 
-// func scheduledAVX512(s *[128]uint32, w *[64]uint32, n int)
-// Requires: AVX, AVX512F
-TEXT ·scheduledAVX512(SB), NOSPLIT, $0-24
+// func scheduledAVX512(s *[128]uint32, w *[64]uint32, n int, fetch *[16]*byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·scheduledAVX512(SB), NOSPLIT, $0-32
+	MOVQ      fetch+24(FP), BX
+	XORQ      R9, R9
 	MOVQ      s+0(FP), DI
 	MOVQ      w+8(FP), SI
 	MOVQ      n+16(FP), CX
@@ -1091,9 +1093,11 @@ TEXT ·scheduledAVX512(SB), NOSPLIT, $0-24
 	VMOVDQU32 448(DI), Z7
 
 block:
-	MOVQ $0x00000008, DX
+	MOVQ $0x0000000e, DX
 
 rounds:
+	MOVQ        (BX)(DX*8), R8
+	PREFETCHT0  (R8)(R9*1)
 	VPADDD.BCST (SI), Z7, Z7
 	VPRORD      $0x06, Z4, Z24
 	VPRORD      $0x0b, Z4, Z25
@@ -1166,6 +1170,8 @@ rounds:
 	VPTERNLOGD  $0xe8, Z7, Z6, Z31
 	VPADDD      Z31, Z28, Z28
 	VPADDD      Z28, Z4, Z4
+	MOVQ        8(BX)(DX*8), R8
+	PREFETCHT0  (R8)(R9*1)
 	VPADDD.BCST 16(SI), Z3, Z3
 	VPRORD      $0x06, Z0, Z24
 	VPRORD      $0x0b, Z0, Z25
@@ -1239,8 +1245,9 @@ rounds:
 	VPADDD      Z31, Z28, Z28
 	VPADDD      Z28, Z0, Z0
 	ADDQ        $0x20, SI
-	DECQ        DX
-	JNZ         rounds
+	SUBQ        $0x02, DX
+	JGE         rounds
+	ADDQ        $0x40, R9
 	VPADDD      (DI), Z0, Z0
 	VMOVDQU32   Z0, (DI)
 	VPADDD      64(DI), Z1, Z1

@@ -50,7 +50,7 @@ func BenchmarkScheduled(b *testing.B) {
 		s := new(sha256x16.State)
 		w := make([]sha256x16.Schedule, benchBlocks)
 		for b.Loop() {
-			k.Scheduled(s, w, streams)
+			k.Scheduled(s, w, streams, nil)
 		}
 		perBlock(b, benchBlocks*streams)
 	})

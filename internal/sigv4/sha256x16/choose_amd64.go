@@ -16,7 +16,7 @@ var avx512 = Kernel{
 	blocks: func(s *chain, msgs *[Streams]*byte, n, _ int, live uint16) {
 		blocksAVX512(s, msgs, n, live)
 	},
-	scheduled:  func(s *chain, w *Schedule, n, _ int) { scheduledAVX512(s, w, n) },
+	scheduled:  func(s *chain, w *Schedule, n, _ int, fetch *[Streams]*byte) { scheduledAVX512(s, w, n, fetch) },
 	digests:    digestsAVX512,
 	hexDigests: hexDigestsAVX512,
 }
@@ -34,7 +34,7 @@ func expandAny(dst *Schedule, blocks *byte, n int) {
 func blocksAVX512(s *chain, msgs *[Streams]*byte, n int, mask uint16)
 
 //go:noescape
-func scheduledAVX512(s *chain, w *Schedule, n int)
+func scheduledAVX512(s *chain, w *Schedule, n int, fetch *[Streams]*byte)
 
 //go:noescape
 func digestsAVX512(dst *[Streams]*[Size]byte, s *chain)

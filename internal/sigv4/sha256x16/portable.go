@@ -45,7 +45,7 @@ var portable = Kernel{
 			}
 		}
 	},
-	scheduled: func(s *chain, w *Schedule, n, streams int) {
+	scheduled: func(s *chain, w *Schedule, n, streams int, _ *[Streams]*byte) {
 		for i := range streams {
 			for b := range n {
 				compress(s.row(i), &unsafe.Slice(w, n)[b])

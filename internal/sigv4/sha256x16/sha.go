@@ -35,9 +35,9 @@ var interleaved = Kernel{
 			}
 		}
 	},
-	scheduled: func(s *chain, w *Schedule, n, streams int) {
+	scheduled: func(s *chain, w *Schedule, n, streams int, fetch *[Streams]*byte) {
 		for i := 0; i < streams; i += 4 {
-			scheduled4((*[4][8]uint32)(unsafe.Pointer(s.row(i))), w, n)
+			scheduled4((*[4][8]uint32)(unsafe.Pointer(s.row(i))), w, n, (*[4]*byte)(fetch[i:]))
 		}
 	},
 	digests:    portable.digests,
@@ -54,10 +54,10 @@ func expand4(dst *Schedule, blocks *byte, n int)
 //go:noescape
 func blocks4(s *[4][8]uint32, msgs *[4]*byte, n int)
 
-// scheduled4 compresses the n blocks whose schedules are at w.
+// scheduled4 compresses the n blocks whose schedules are at w, and fetches as many bytes.
 //
 //go:noescape
-func scheduled4(s *[4][8]uint32, w *Schedule, n int)
+func scheduled4(s *[4][8]uint32, w *Schedule, n int, fetch *[4]*byte)
 
 // hex writes the 64 digits of the 32 bytes at digest.
 //

@@ -57,7 +57,7 @@ type Kernel struct {
 
 	expand     func(dst *Schedule, blocks *byte, n int)
 	blocks     func(s *chain, msgs *[Streams]*byte, n, streams int, live uint16)
-	scheduled  func(s *chain, w *Schedule, n, streams int)
+	scheduled  func(s *chain, w *Schedule, n, streams int, fetch *[Streams]*byte)
 	digests    func(dst *[Streams]*[Size]byte, s *chain)
 	hexDigests func(dst *[Streams]*[2 * Size]byte, s *chain)
 }
@@ -120,10 +120,21 @@ func (k *Kernel) Expand(dst []Schedule, blocks []byte) {
 
 // Scheduled compresses the same blocks, expanded by [Kernel.Expand], into each of the
 // first so many streams. The other streams' states are undefined afterwards.
-func (k *Kernel) Scheduled(s *State, w []Schedule, streams int) {
-	if len(w) > 0 && streams > 0 {
-		k.scheduled(&s.h, &w[0], len(w), streams)
+//
+// Hashing leaves the memory idle. So what will be needed soon can be fetched meanwhile,
+// for each stream as many bytes as the blocks have from where fetch points; nil is for
+// nothing.
+func (k *Kernel) Scheduled(s *State, w []Schedule, streams int, fetch *[Streams]*byte) {
+	if len(w) == 0 || streams == 0 {
+		return
 	}
+	if fetch == nil {
+		for i := range s.at {
+			s.at[i] = &s.spare[0] // nothing is read, so it need not be as long
+		}
+		fetch = &s.at
+	}
+	k.scheduled(&s.h, &w[0], len(w), streams, fetch)
 }
 
 // Blocks compresses the first so many messages, each into its stream. A message has

@@ -164,7 +164,7 @@ func TestPublishedExamples(t *testing.T) {
 				w := make([]sha256x16.Schedule, len(msg)/blockSize)
 				k.Expand(w, msg)
 				s := hash(k, new([streams][]byte), streams)
-				k.Scheduled(s, w, streams)
+				k.Scheduled(s, w, streams, nil)
 				if diff := cmp.Diff(want, digests(t, k, s, streams)); diff != "" {
 					t.Errorf("Scheduled (-want +got):\n%s", diff)
 				}
@@ -241,7 +241,7 @@ func TestSharedMiddle(t *testing.T) {
 				k.Expand(w, middle)
 
 				s := hash(k, &heads, n)
-				k.Scheduled(s, w, n)
+				k.Scheduled(s, w, n, nil)
 				k.Blocks(s, &tails, n)
 				if diff := cmp.Diff(want, digests(t, k, s, n)); diff != "" {
 					t.Fatalf("head %d, shared %d, tail %d (-want +got):\n%s", head, shared, tail, diff)
@@ -300,8 +300,12 @@ func compareTwins(t *testing.T, seed uint64, msgs *[streams][]byte, n int) {
 		if !slices.Equal(wantW, gotW) {
 			t.Fatalf("%s: Expand, %d blocks (-portable +it):\n%s", k, blocks, cmp.Diff(wantW, gotW))
 		}
-		portable.Scheduled(want, wantW[:blocks], n)
-		k.Scheduled(got, gotW[:blocks], n)
+		portable.Scheduled(want, wantW[:blocks], n, nil)
+		fetch := new([streams]*byte) // what is fetched is not read: any pointer will do
+		for i, m := range msgs {
+			fetch[i] = unsafe.SliceData(m)
+		}
+		k.Scheduled(got, gotW[:blocks], n, fetch)
 		compareStates(t, "Scheduled", k, got, want, n)
 	}
 }
@@ -333,7 +337,7 @@ func TestUnaligned(t *testing.T) {
 			start := r.state()
 			k.SetEach(s, &start)
 			k.Expand(w, block)
-			k.Scheduled(s, w, streams)
+			k.Scheduled(s, w, streams, nil)
 			want := new(sha256x16.State)
 			kernels[0].SetEach(want, &start)
 			var msgs [streams][]byte
@@ -354,7 +358,7 @@ func TestNothingToDo(t *testing.T) {
 			k.SetEach(s, &start)
 			k.Expand(nil, nil)
 			k.Blocks(s, new([streams][]byte), streams)
-			k.Scheduled(s, nil, streams)
+			k.Scheduled(s, nil, streams, nil)
 			for i := range streams {
 				if got := k.Get(s, i); got != start[i] {
 					t.Errorf("stream %d changed from %x to %x", i, start[i], got)
@@ -388,7 +392,7 @@ func TestAllocations(t *testing.T) {
 			k.Set(s, &sha256x16.IV)
 			k.Expand(w[:], block)
 			k.Blocks(s, msgs, streams)
-			k.Scheduled(s, w[:], streams)
+			k.Scheduled(s, w[:], streams, nil)
 			k.Digests(digests, s, streams)
 		}); n != 0 {
 			t.Errorf("%s: %v allocations, want none", k, n)

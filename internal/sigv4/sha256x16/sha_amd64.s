@@ -1194,14 +1194,20 @@ block:
 	MOVOU       X7, 112(DI)
 	RET
 
-// func scheduled4(s *[4][8]uint32, w *[64]uint32, n int)
-// Requires: SHA, SSE, SSE2
-TEXT ·scheduled4(SB), NOSPLIT, $192-24
+// func scheduled4(s *[4][8]uint32, w *[64]uint32, n int, fetch *[4]*byte)
+// Requires: MMX+, SHA, SSE, SSE2
+TEXT ·scheduled4(SB), NOSPLIT, $192-32
 	LEAQ   63(SP), AX
 	ANDQ   $-64, AX
 	MOVQ   s+0(FP), DI
 	MOVQ   w+8(FP), SI
 	MOVQ   n+16(FP), CX
+	MOVQ   fetch+24(FP), DX
+	MOVQ   (DX), R8
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), R10
+	MOVQ   24(DX), R11
+	XORQ   BX, BX
 	MOVOU  (DI), X9
 	MOVOU  16(DI), X2
 	MOVO   X2, X1
@@ -1234,6 +1240,7 @@ block:
 	MOVO X8, 112(AX)
 
 	// Rounds 0 to 3
+	PREFETCHT0  (R8)(BX*1)
 	MOVQ        (SI), X0
 	SHA256RNDS2 X0, X1, X2
 	SHA256RNDS2 X0, X3, X4
@@ -1282,6 +1289,7 @@ block:
 	SHA256RNDS2 X0, X8, X7
 
 	// Rounds 16 to 19
+	PREFETCHT0  (R9)(BX*1)
 	MOVQ        64(SI), X0
 	SHA256RNDS2 X0, X1, X2
 	SHA256RNDS2 X0, X3, X4
@@ -1330,6 +1338,7 @@ block:
 	SHA256RNDS2 X0, X8, X7
 
 	// Rounds 32 to 35
+	PREFETCHT0  (R10)(BX*1)
 	MOVQ        128(SI), X0
 	SHA256RNDS2 X0, X1, X2
 	SHA256RNDS2 X0, X3, X4
@@ -1378,6 +1387,7 @@ block:
 	SHA256RNDS2 X0, X8, X7
 
 	// Rounds 48 to 51
+	PREFETCHT0  (R11)(BX*1)
 	MOVQ        192(SI), X0
 	SHA256RNDS2 X0, X1, X2
 	SHA256RNDS2 X0, X3, X4
@@ -1432,6 +1442,7 @@ block:
 	PADDD       80(AX), X6
 	PADDD       96(AX), X7
 	PADDD       112(AX), X8
+	ADDQ        $0x40, BX
 	ADDQ        $0x00000100, SI
 	DECQ        CX
 	JNZ         block

@@ -567,15 +567,28 @@ block:
 	BNE block
 	RET
 
-// func scheduled4(s *[4][8]uint32, w *Schedule, n int)
-TEXT ·scheduled4(SB), NOSPLIT, $0-24
+// func scheduled4(s *[4][8]uint32, w *Schedule, n int, fetch *[4]*byte)
+TEXT ·scheduled4(SB), NOSPLIT, $0-32
 	MOVD s+0(FP), R0
 	MOVD w+8(FP), R1
 	MOVD n+16(FP), R2
+	MOVD fetch+24(FP), R3
+	MOVD 0(R3), R4
+	MOVD 8(R3), R5
+	MOVD 16(R3), R6
+	MOVD 24(R3), R7
 	ADD $64, R0, R3
 	VLD1 (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
 	VLD1 (R3), [V4.S4, V5.S4, V6.S4, V7.S4]
 block:
+	PRFM (R4), PSTL1KEEP
+	ADD $64, R4
+	PRFM (R5), PSTL1KEEP
+	ADD $64, R5
+	PRFM (R6), PSTL1KEEP
+	ADD $64, R6
+	PRFM (R7), PSTL1KEEP
+	ADD $64, R7
 	VMOV V0.B16, V8.B16
 	VMOV V1.B16, V9.B16
 	VMOV V2.B16, V10.B16

@@ -236,16 +236,25 @@ func (g *generator) scheduled() {
 	// are the limit. The upper half of W+K is a load of its own rather than a
 	// shuffle, which would now and then take the cycle of a SHA256RNDS2 (10.3 ns
 	// against 11.4).
-	g.function("scheduled4", "func(s *[4][8]uint32, w *[64]uint32, n int)")
+	g.function("scheduled4", "func(s *[4][8]uint32, w *[64]uint32, n int, fetch *[4]*byte)")
+	fetch, offset, line := reg.RDX, reg.RBX, msg
 	chain := g.alignedFrame(128)
 	g.Load(g.Param("s"), state)
 	g.Load(g.Param("w"), source)
 	g.Load(g.Param("n"), count)
+	g.Load(g.Param("fetch"), fetch)
+	for i := range streams {
+		g.MOVQ(at(fetch, 8*i), line[i])
+	}
+	g.XORQ(offset, offset)
 	g.loadState()
 	g.Label("block")
 	g.save(chain)
 	for j := range 16 {
 		g.Commentf("Rounds %d to %d", 4*j, 4*j+3)
+		if j%4 == 0 {
+			g.PREFETCHT0(operand.Mem{Base: line[j/4], Index: offset, Scale: 1})
+		}
 		g.MOVQ(at(source, 16*j), wk)
 		for i := range streams {
 			g.SHA256RNDS2(wk, abef[i], cdgh[i])
@@ -256,6 +265,7 @@ func (g *generator) scheduled() {
 		}
 	}
 	g.add(chain)
+	g.ADDQ(operand.Imm(64), offset)
 	g.ADDQ(operand.U32(256), source)
 	g.DECQ(count)
 	g.JNZ(operand.LabelRef("block"))

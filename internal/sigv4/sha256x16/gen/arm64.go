@@ -176,14 +176,21 @@ func (a *assembly) blocks() {
 }
 
 func (a *assembly) scheduled() {
-	a.function("scheduled4", "s *[4][8]uint32", "w *Schedule", "n int")
+	a.function("scheduled4", "s *[4][8]uint32", "w *Schedule", "n int", "fetch *[4]*byte")
 	// V0-V7: working variables; V8-V15: chaining values; V16-V19: temporary;
 	// V20-V23: W+K of 16 rounds.
 	const chain, copied, wk = 8, 16, 20
+	for i := range streams {
+		a.op("MOVD %d(R3), R%d", 8*i, 4+i)
+	}
 	a.op("ADD $64, R0, R3")
 	a.op("VLD1 (R0), %s", four(0, "S4"))
 	a.op("VLD1 (R3), %s", four(4, "S4"))
 	a.line("block:")
+	for i := range streams {
+		a.op("PRFM (R%d), PSTL1KEEP", 4+i)
+		a.op("ADD $64, R%d", 4+i)
+	}
 	for v := range 8 {
 		a.op("VMOV V%d.B16, V%d.B16", v, chain+v)
 	}

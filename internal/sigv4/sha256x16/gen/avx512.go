@@ -156,24 +156,31 @@ func rotate(v [8]reg.VecPhysical) [8]reg.VecPhysical {
 }
 
 func (g *wide) scheduled() {
-	g.function("scheduledAVX512", "func(s *[128]uint32, w *[64]uint32, n int)")
-	rounds := reg.RDX
+	g.function("scheduledAVX512", "func(s *[128]uint32, w *[64]uint32, n int, fetch *[16]*byte)")
+	rounds, fetch, line, offset := reg.RDX, reg.RBX, reg.R8, reg.R9 // rounds: twice the turns to go after this one
+	g.Load(g.Param("fetch"), fetch)
+	g.XORQ(offset, offset)
 	g.Load(g.Param("s"), state)
 	g.Load(g.Param("w"), source)
 	g.Load(g.Param("n"), count)
 	g.loadWide()
 	g.Label("block")
-	g.MOVQ(operand.U32(8), rounds)
+	g.MOVQ(operand.U32(14), rounds)
 	g.Label("rounds")
 	v := working
 	for t := range 8 {
+		if t%4 == 0 { // a line of a stream's memory
+			g.MOVQ(operand.Mem{Base: fetch, Disp: 2 * t, Index: rounds, Scale: 8}, line)
+			g.PREFETCHT0(operand.Mem{Base: line, Index: offset, Scale: 1})
+		}
 		g.VPADDD_BCST(at(source, 4*t), v[7], v[7])
 		g.round(v)
 		v = rotate(v)
 	}
 	g.ADDQ(operand.Imm(32), source)
-	g.DECQ(rounds)
-	g.JNZ(operand.LabelRef("rounds"))
+	g.SUBQ(operand.Imm(2), rounds)
+	g.JGE(operand.LabelRef("rounds"))
+	g.ADDQ(operand.Imm(64), offset)
 	for i, v := range working {
 		g.VPADDD(at(state, 64*i), v, v)
 		g.VMOVDQU32(v, at(state, 64*i))

@@ -1,0 +1,130 @@
+package sigv4
+
+import (
+	"runtime"
+	"sync"
+
+	"bulkpresign/internal/sigv4/sha256x16"
+)
+
+// batch is many keys of one request, and what is wanted of them: their signatures, or
+// their URLs.
+type batch struct {
+	paths []byte   // one after the other, as Sign takes them
+	ends  []uint32 // where each one ends
+	begin uint32   // where the first one begins
+
+	signatures []Signature
+
+	urls []byte
+	at   []int // where each URL begins; -1 for one that is not wanted
+}
+
+func (b *batch) path(i uint32) []byte {
+	if i == 0 {
+		return b.paths[b.begin:b.ends[0]]
+	}
+	return b.paths[b.ends[i-1]:b.ends[i]]
+}
+
+// part is the batch of the keys from from to to.
+func (b *batch) part(from, to int) *batch {
+	part := *b
+	part.ends = b.ends[from:to]
+	if from > 0 {
+		part.begin = b.ends[from-1]
+	}
+	if b.signatures != nil {
+		part.signatures = b.signatures[from:to]
+	} else {
+		part.at = b.at[from:to]
+	}
+	return &part
+}
+
+// SignAll signs many keys. paths holds their paths one after the other, as Sign takes
+// them, and ends where each one ends; signatures has a place for each. It chooses the
+// fastest way that the machine has, and uses all processors if the keys are many.
+func (p *Presigner) SignAll(signatures []Signature, paths []byte, ends []uint32) {
+	if len(ends) > 0 {
+		p.signBatch(&batch{paths: paths, ends: ends, signatures: signatures[:len(ends)]})
+	}
+}
+
+// WriteAll signs many keys as SignAll does, and writes the URL of each to where at says
+// that it begins in urls, which has room for [Presigner.URLLen] bytes there; a key whose
+// place is -1 is left out. That is faster than writing the URLs afterwards: the memory
+// that they go to is fetched while they are signed.
+func (p *Presigner) WriteAll(urls []byte, at []int, paths []byte, ends []uint32) {
+	if len(ends) > 0 {
+		p.signBatch(&batch{paths: paths, ends: ends, urls: urls, at: at[:len(ends)]})
+	}
+}
+
+// keysPerWorker is how many keys are worth another goroutine: about a quarter of a
+// millisecond's work.
+const keysPerWorker = 512
+
+func (p *Presigner) signBatch(b *batch) {
+	n := len(b.ends)
+	workers := max(1, min(runtime.GOMAXPROCS(0), n/keysPerWorker))
+	for len(p.workers) < workers-1 {
+		p.workers = append(p.workers, new(Presigner))
+	}
+	var wg sync.WaitGroup
+	for i, w := range p.workers[:workers-1] {
+		w.follow(p)
+		wg.Go(func() { w.signPart(b.part(i*n/workers, (i+1)*n/workers)) })
+	}
+	p.signPart(b.part((workers-1)*n/workers, n))
+	wg.Wait()
+}
+
+func (p *Presigner) signPart(b *batch) {
+	if p.kernel != nil && len(b.ends) >= p.kernel.Pays() {
+		p.signLanes(b)
+		return
+	}
+	for i := range b.ends {
+		p.signOne(b, uint32(i))
+	}
+}
+
+// signOne signs a key with crypto/sha256.
+func (p *Presigner) signOne(b *batch, key uint32) {
+	if b.signatures != nil {
+		b.signatures[key] = p.Sign(b.path(key))
+		return
+	}
+	if url := p.url(b, key); url != nil {
+		p.touch(url)
+		signature := p.Sign(b.path(key))
+		sha256x16.Hex(p.layURL(url, b.path(key)), (*[SignatureSize]byte)(&signature))
+	}
+}
+
+// url is the memory for a key's URL; nil when it is not wanted.
+func (p *Presigner) url(b *batch, key uint32) []byte {
+	at := b.at[key]
+	if at < 0 {
+		return nil
+	}
+	return b.urls[at:][:p.URLLen(len(b.path(key)))]
+}
+
+// layURL writes a URL but for the signature, and says where that goes.
+func (p *Presigner) layURL(url, path []byte) *[hexSize]byte {
+	n := copy(url, p.base)
+	n += copy(url[n:], path)
+	n += copy(url[n:], p.question)
+	return (*[hexSize]byte)(url[n:])
+}
+
+// touch reads a byte of each cache line, so that all are fetched while the processor
+// hashes.
+func (p *Presigner) touch(memory []byte) {
+	const line = 64
+	for i := 0; i < len(memory); i += line {
+		p.touched |= memory[i]
+	}
+}
