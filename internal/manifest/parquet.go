@@ -30,7 +30,7 @@ const (
 //
 // The error is a *BrokenError, or the source's own.
 func (v *Inventory) OpenParquet(s Shard, r io.ReaderAt, limits Limits) (list *Reader, err error) {
-	source := &sourceAt{ReaderAt: r}
+	source := &sourceAt{ReaderAt: r, size: s.Size}
 	p := &parquetReader{source: source, limits: limits}
 	defer func() {
 		if panicked := recover(); panicked != nil {
@@ -56,13 +56,18 @@ func (v *Inventory) OpenParquet(s Shard, r io.ReaderAt, limits Limits) (list *Re
 	return &Reader{shard: &shardState{Shard: s, bucket: v.SourceBucket}, parquet: p}, nil
 }
 
-// sourceAt remembers why reading failed.
+// sourceAt remembers why reading failed. It is not asked for what cannot be there, which
+// a broken file may name.
 type sourceAt struct {
 	io.ReaderAt
-	err error
+	size int64
+	err  error
 }
 
 func (s *sourceAt) ReadAt(p []byte, offset int64) (int, error) {
+	if offset < 0 || offset >= s.size {
+		return 0, io.EOF
+	}
 	n, err := s.ReaderAt.ReadAt(p, offset)
 	if err != nil && err != io.EOF {
 		s.err = err

@@ -233,7 +233,7 @@ func (l *lines) open(r io.Reader, c Compression, limits Limits) error {
 	l.source.Reader = r
 	l.limits = limits
 	buffered := bufio.NewReaderSize(&l.source, 32<<10)
-	head, err := buffered.Peek(4)
+	head, err := buffered.Peek(4) // or less, of a short list
 	if l.source.err != nil {
 		return l.source.err
 	}
@@ -253,7 +253,10 @@ func (l *lines) open(r io.Reader, c Compression, limits Limits) error {
 	case Zstd:
 		l.text, err = zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(windowBytes))
 	}
-	if err != nil && err != io.EOF {
+	if c != Plain && err != nil {
+		if err == io.EOF { // within the header
+			err = io.ErrUnexpectedEOF
+		}
 		return l.explain(err)
 	}
 	return l.skipMark()
