@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/s3url"
@@ -49,7 +50,8 @@ func (s *Source) Config(ctx context.Context) (aws.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.loaded == nil {
-		c, err := config.LoadDefaultConfig(ctx)
+		// The SDK's own log lines would be no JSON.
+		c, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 		if err != nil {
 			return aws.Config{}, fmt.Errorf("load the SDK's configuration: %w", loggable(err))
 		}

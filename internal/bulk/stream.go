@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"bulkpresign/internal/deflate"
@@ -225,6 +226,24 @@ func (t *Stream) judge(entries []Entry) {
 		}
 		p.enter(e, f)
 	}
+}
+
+// Tally is what became of the entries so far. It must not be changed.
+func (t *Stream) Tally() *Tally { return &t.state.Tally }
+
+// MayList tells whether the caller may know which keys begin with a prefix: whether all of
+// them are under a prefix for which URLs may be signed. The error is an *Error.
+func (t *Stream) MayList(prefix string) error {
+	p := t.plan
+	if own := t.service.Policy.KeyPrefix; !strings.HasPrefix(prefix, own) {
+		return failf(KeyNotAllowed, `field "prefix" must begin with %q, as every key that this service signs`, own)
+	}
+	if p.grant != nil {
+		if _, refusal := p.grant.Key(prefix); refusal != nil {
+			return p.refused(refusal)
+		}
+	}
+	return nil
 }
 
 // Bucket is the bucket that the URLs are for.

@@ -68,6 +68,7 @@ func (b *Bucket) connect(ctx context.Context) (*s3.Client, error) {
 			o.Region = b.Region
 			o.UsePathStyle = o.BaseEndpoint != nil // an endpoint of one's own, by AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_S3
 			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		})
 	}
 	return b.client, nil

@@ -3,6 +3,7 @@ package delivery
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -217,6 +218,10 @@ func (w *Writer) Abort(ctx context.Context) error {
 		Key:      aws.String(w.key),
 		UploadId: aws.String(w.state.ID),
 	})
+	var gone *types.NoSuchUpload
+	if errors.As(err, &gone) {
+		return nil
+	}
 	return awserr.Wrap("abort the upload of a result", err)
 }
 

@@ -9,9 +9,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"bulkpresign/internal/bulk"
@@ -133,7 +136,7 @@ func newBed(t *testing.T, front func(http.Handler) http.Handler) *bed {
 // listen serves on a free port until the test ends.
 func listen(t *testing.T, h http.Handler) (endpoint string) {
 	t.Helper()
-	s := newServer(h)
+	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return s.URL
 }
@@ -182,6 +185,9 @@ func (b *bed) keys(t *testing.T, bucket string) (keys []string) {
 func (b *bed) uploads(t *testing.T) int {
 	t.Helper()
 	out, err := b.s3.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String("results")})
+	if gone := (*types.NoSuchUpload)(nil); errors.As(err, &gone) {
+		return 0 // gofakes3's answer for a bucket that never had one
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,4 +309,43 @@ func works(t *testing.T, url, content string) {
 	if err != nil || r.Status != 200 || string(r.Body) != content {
 		t.Errorf("a URL does not work: error %v, answer %+v", err, r != nil && r.Status == 200)
 	}
+}
+
+// receive takes the messages that wait in a queue.
+func (b *bed) receive(t *testing.T, url string) (bodies []string) {
+	t.Helper()
+	for {
+		out, err := b.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out.Messages) == 0 {
+			return bodies
+		}
+		for _, m := range out.Messages {
+			bodies = append(bodies, *m.Body)
+			if _, err := b.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// deliver has a function answer a message, which must not come again.
+func deliver(t *testing.T, fn *runtimeapi.Function, bodies ...string) {
+	t.Helper()
+	answer, err := fn.Invoke(t.Context(), sqsEvent(bodies...))
+	if err != nil || string(answer) != `{"batchItemFailures":[]}` {
+		t.Fatalf("%s, %v", answer, err)
+	}
+}
+
+// withoutHost is what the lines of two servers have in common, signatures aside.
+func withoutHost(lines []line) (all []string) {
+	for _, l := range lines {
+		url, _, _ := strings.Cut(strings.TrimPrefix(l.URL, "http://"), "?")
+		_, path, _ := strings.Cut(url, "/")
+		all = append(all, strings.Join([]string{l.Key, path, l.Error.Code, l.Error.Message}, " | "))
+	}
+	return all
 }

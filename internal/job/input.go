@@ -33,7 +33,7 @@ type Input struct {
 // part of a message and holds no secret.
 type Checkpoint struct {
 	ETag   string               `json:"etag,omitempty"` // of the list
-	Last   string               `json:"last,omitempty"` // the last key of a prefix that was signed
+	At     Position             `json:"at"`
 	Upload delivery.UploadState `json:"upload"`
 	Stream bulk.StreamState     `json:"stream"`
 }

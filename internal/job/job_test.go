@@ -1,17 +1,26 @@
 package job_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
-)
 
-func newServer(h http.Handler) *httptest.Server { return httptest.NewServer(h) }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/google/go-cmp/cmp"
+
+	"bulkpresign/internal/runtimeapi"
+)
 
 // sqsEvent is what Lambda hands over of a queue.
 func sqsEvent(bodies ...string) []byte {
@@ -89,4 +98,321 @@ func TestManifestSignsAList(t *testing.T) {
 		t.Fatalf("%+v", lines)
 	}
 	works(t, lines[0].URL, "one")
+}
+
+// Whatever is wrong with an input is told in a result, once, and the message is done
+// with.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "queue", 20*time.Second)
+	zipped := gzipped("a\nb\n" + strings.Repeat("longer\n", 10_000))
+	b.put(t, "lists", "manifests/cut.txt.gz", zipped[:len(zipped)-20], nil)
+	b.put(t, "lists", "manifests/noise.txt.gz", []byte("this is no gzip"), nil)
+	b.put(t, "lists", "manifests/empty.txt", nil, nil)
+	b.put(t, "lists", "manifests/blank.csv", []byte("\n\n\n"), nil)
+	b.put(t, "lists", "manifests/long.txt", []byte("a\nb\n"+strings.Repeat("k", 10<<20)), nil)
+	b.put(t, "lists", "manifests/list.xlsx", []byte("PK"), nil)
+	b.put(t, "lists", "manifests/meta.txt", []byte("a\n"), map[string]string{"presign-expires-in": "soon"})
+	b.put(t, "lists", "manifests/expiry.txt", []byte("a\n"), map[string]string{"presign-expires-in": "604800"})
+	b.put(t, "lists", "manifests/request.json", []byte(`{"keys":["a"],"colour":"red"}`), nil)
+	b.put(t, "lists", "manifests/chain.json", []byte(`{"manifest":"s3://lists/manifests/request.json"}`), nil)
+	b.put(t, "lists", "elsewhere/list.txt", []byte("a\n"), nil)
+	b.put(t, "lists", "manifests/inventory/manifest.json", []byte(`{"sourceBucket":"photos"}`), nil)
+	object := func(key string) string { return string(s3Event("lists", key, "", "01")) }
+	for _, test := range []struct{ body, code, message string }{
+		{`hello`, "InvalidRequest", "no JSON object"},
+		{`{"keys":["a"`, "InvalidRequest", "not valid JSON"},
+		{`{}`, "InvalidRequest", "exactly one of"},
+		{`{"keys":[]}`, "InvalidRequest", "empty"},
+		{`{"keys":["a"],"bucket":"secret"}`, "BucketNotAllowed", ""},
+		{`{"keys":["a"],"operation":"DELETE"}`, "OperationNotAllowed", ""},
+		{`{"keys":["a"],"expires_in":604800}`, "ExpiryTooLong", ""},
+		{`{"prefix":"a/","format":"csv"}`, "InvalidRequest", "ndjson"},
+		{`{"prefix":"nothing/is/here/"}`, "NothingToSign", ""},
+		{`{"prefix":"a/","bucket":"other"}`, "BucketNotAllowed", ""},
+		{`{"prefix":"a/","continuation_token":"x"}`, "InvalidRequest", "continuation_token"},
+		{`{"manifest":"s3://lists/manifests/missing.txt"}`, "ManifestNotFound", ""},
+		{`{"manifest":"s3://lists/elsewhere/list.txt"}`, "InvalidRequest", "manifests/"},
+		{`{"manifest":"s3://other/manifests/list.txt"}`, "InvalidRequest", "manifests/"},
+		{`{"manifest":"lists/list.txt"}`, "InvalidRequest", "s3://"},
+		{`{"presign_job":"x"}`, "InvalidRequest", "handed on"},
+		{object("manifests/missing.csv"), "ManifestNotFound", ""},
+		{object("manifests/cut.txt.gz"), "InvalidManifest", "ends too early"},
+		{object("manifests/noise.txt.gz"), "InvalidManifest", ""},
+		{object("manifests/empty.txt"), "InvalidManifest", "no entries"},
+		{object("manifests/blank.csv"), "InvalidManifest", "no entries"},
+		{object("manifests/long.txt"), "InvalidManifest", "line 3"},
+		{object("manifests/list.xlsx"), "InvalidManifest", ".csv"},
+		{object("manifests/meta.txt"), "InvalidRequest", "metadata"},
+		{object("manifests/expiry.txt"), "ExpiryTooLong", ""},
+		{object("manifests/request.json"), "InvalidRequest", "colour"},
+		{object("manifests/chain.json"), "InvalidRequest", "names a request"},
+		{object("manifests/inventory/manifest.json"), "InvalidManifest", "checksum"},
+		{string(s3Event("secret", "a.jpg", "", "01")), "BucketNotAllowed", ""},
+		{string(s3Event("lists", "manifests/changed.txt", "0123456789abcdef0123456789abcdef", "01")), "ManifestNotFound", ""},
+	} {
+		before := b.keys(t, "results")
+		deliver(t, fn, test.body)
+		var made []string
+		for _, key := range b.keys(t, "results") {
+			if !slices.Contains(before, key) {
+				made = append(made, key)
+			}
+		}
+		if len(made) != 1 || !strings.HasSuffix(made[0], "/summary.json") {
+			t.Errorf("%.80s: %d objects were made, want a summary", test.body, len(made))
+			continue
+		}
+		s := b.summary(t, strings.TrimSuffix(made[0], "/summary.json"))
+		if s.Error == nil || s.Error.Code != test.code || !strings.Contains(s.Error.Message, test.message) || s.Result != nil {
+			t.Errorf("%.80s: error %+v, want %s with %q", test.body, s.Error, test.code, test.message)
+		}
+	}
+	if n := b.uploads(t); n != 0 {
+		t.Errorf("%d uploads are left behind", n)
+	}
+}
+
+func gzipped(text string) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	z.Write([]byte(text))
+	z.Close()
+	return b.Bytes()
+}
+
+// A line that cannot be used has a line of the result that says so, and the rest is
+// signed.
+func TestBadLines(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "manifest", 20*time.Second, "PRESIGN_KEY_PREFIX=in/")
+	etag := b.put(t, "lists", "manifests/rows.csv.gz", gzipped("bucket,key\nphotos,in/a\nphotos\nother,in/b\nphotos,out/c\nphotos,in/../d\nphotos,\"in/e,f\"\n"), nil)
+	if _, err := fn.Invoke(t.Context(), s3Event("lists", "manifests/rows.csv.gz", etag, "01")); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := b.only(t)
+	var got []string
+	for _, l := range b.lines(t, s) {
+		where, _, _ := strings.Cut(l.Error.Message, ":")
+		got = append(got, strings.TrimSpace(l.Key+" "+l.Error.Code+" "+where))
+	}
+	want := []string{"in/a", "InvalidLine line 3", "in/b BucketNotAllowed line 4", "out/c KeyNotAllowed line 5", "in/../d UnsafeKey line 6", "in/e,f"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("lines (-want +got):\n%s", d)
+	}
+	if s.Signed != 2 || s.Entries != 6 || len(s.Errors) != 4 || s.Errors[0].Line != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Every object under a prefix is signed, however its key is written, and none beside it.
+func TestPrefix(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "manifest", 20*time.Second)
+	var want []string
+	for _, name := range []string{"a b", "a+b", "a%20b", "ü", "日本", "x&y=z", `"q"`, "plain"} {
+		want = append(want, "album/"+name)
+	}
+	for i := range 1500 { // more than a page
+		want = append(want, fmt.Sprintf("album/%04d", i))
+	}
+	for _, key := range append(want, "albums", "other/x") {
+		if err := b.s3server.Put("photos", key, []byte(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer, err := fn.Invoke(t.Context(), []byte(`{"prefix":"album/","expires_in":60}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, folder := b.only(t)
+	if stored, err := b.s3server.Get("results", folder+"/summary.json"); err != nil || !bytes.Equal(stored, answer) {
+		t.Error("a direct invoke's answer is not the summary")
+	}
+	slices.Sort(want)
+	var got []string
+	for _, l := range b.lines(t, s) {
+		got = append(got, l.Key)
+		if len(got)%200 == 1 {
+			works(t, l.URL, l.Key)
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("keys (-want +got):\n%s", d)
+	}
+}
+
+// A caller may not find out what lies under a prefix for which nothing is signed.
+func TestPrefixIsJudged(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "manifest", 20*time.Second, "PRESIGN_KEY_PREFIX=in/")
+	b.put(t, "photos", "private/x", nil, nil)
+	for _, prefix := range []string{"", "i", "private/"} {
+		if _, err := fn.Invoke(t.Context(), mustJSON(map[string]string{"prefix": prefix})); err == nil || !strings.Contains(err.Error(), "KeyNotAllowed") {
+			t.Errorf("prefix %q: %v, want KeyNotAllowed", prefix, err)
+		}
+	}
+}
+
+// An object that was made gets one URL, and the same event twice, or over another way,
+// makes one result.
+func TestObjectAndDuplicates(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn, manifest := b.start(t, "queue", 20*time.Second), b.start(t, "manifest", 20*time.Second)
+	etag := b.put(t, "photos", "new/ü 1.jpg", []byte("new"), nil)
+	event := s3Event("photos", "new/ü 1.jpg", etag, "0055AED6DCD90281E5")
+	deliver(t, fn, string(event))
+	deliver(t, fn, string(event), string(event))
+	published := mustJSON(map[string]string{"Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:eu-west-1:000000000000:t", "Message": string(event)})
+	deliver(t, fn, string(published))
+	bridge := mustJSON(map[string]any{"version": "0", "id": "x", "detail-type": "Object Created", "source": "aws.s3", "detail": map[string]any{
+		"bucket": map[string]any{"name": "photos"},
+		"object": map[string]any{"key": "new/ü 1.jpg", "size": 3, "etag": etag, "sequencer": "0055AED6DCD90281E5"},
+	}})
+	if _, err := manifest.Invoke(t.Context(), bridge); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := b.only(t)
+	lines := b.lines(t, s)
+	if len(lines) != 1 || s.Source.Kind != "object" || s.Source.Object.ETag != etag {
+		t.Fatalf("%d lines, source %+v", len(lines), s.Source)
+	}
+	works(t, lines[0].URL, "new")
+	if n := len(b.keys(t, "results")); n != 2 {
+		t.Errorf("there are %d objects, want result and summary", n)
+	}
+	// Another content of the same key is another input.
+	deliver(t, fn, string(s3Event("photos", "new/ü 1.jpg", etag, "0055AED6DCD90281E6")))
+	if n := len(b.keys(t, "results")); n != 4 {
+		t.Errorf("there are %d objects after the next event, want 4", n)
+	}
+}
+
+// What jobs write is no input, whichever way an event of it comes.
+func TestResultsAreNoInput(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	env := []string{"PRESIGN_RESULTS_BUCKET=lists", "PRESIGN_RESULTS_PREFIX=manifests/results/", "PRESIGN_BUCKETS=photos,lists"}
+	fn, manifest := b.start(t, "queue", 20*time.Second, env...), b.start(t, "manifest", 20*time.Second, env...)
+	event := s3Event("lists", "manifests/results/list.txt-x/result.txt", "", "01")
+	deliver(t, fn, string(event))
+	if _, err := manifest.Invoke(t.Context(), event); err != nil {
+		t.Fatal(err)
+	}
+	if keys := b.keys(t, "lists"); len(keys) != 0 {
+		t.Errorf("%d objects were made", len(keys))
+	}
+}
+
+// A late second delivery that finds the list gone leaves the result be; a failure of
+// old gives way to a result.
+func TestFailureKeepsResult(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "queue", 20*time.Second)
+	event := string(s3Event("lists", "manifests/a.txt", "", "01"))
+	deliver(t, fn, event)
+	if s, _ := b.only(t); s.Error == nil {
+		t.Fatal("a list that is not there has a result")
+	}
+	b.put(t, "lists", "manifests/a.txt", []byte("k\n"), nil)
+	deliver(t, fn, event)
+	if s, _ := b.only(t); s.Error != nil || s.Signed != 1 {
+		t.Fatalf("%+v", s)
+	}
+	if _, err := b.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("lists"), Key: aws.String("manifests/a.txt")}); err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, fn, event)
+	if s, _ := b.only(t); s.Error != nil || s.Signed != 1 {
+		t.Errorf("the result gave way to %+v", s.Error)
+	}
+}
+
+// What may pass is delivered again, alone, and leaves nothing half-made.
+func TestMayPass(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	broken.Store(true)
+	b := newBed(t, func(s3 http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if broken.Load() && r.URL.Query().Get("partNumber") == "2" {
+				http.Error(w, "<Error><Code>InternalError</Code></Error>", 500)
+				return
+			}
+			s3.ServeHTTP(w, r)
+		})
+	})
+	fn := b.start(t, "queue", 60*time.Second, "AWS_MAX_ATTEMPTS=2")
+	b.put(t, "lists", "manifests/long.txt", longList(), nil)
+	event := sqsEvent(`{"keys":["a"]}`, `{"manifest":"s3://lists/manifests/long.txt"}`, `{"keys":["b"]}`)
+	answer, err := fn.Invoke(t.Context(), event)
+	if err != nil || string(answer) != `{"batchItemFailures":[{"itemIdentifier":"message-1"}]}` {
+		t.Fatalf("%s, %v", answer, err)
+	}
+	if n := b.uploads(t); n != 0 {
+		t.Errorf("%d uploads are left behind", n)
+	}
+	if n := len(b.keys(t, "results")); n != 4 {
+		t.Errorf("there are %d objects, want two results with their summaries", n)
+	}
+	broken.Store(false)
+	deliver(t, fn, `{"manifest":"s3://lists/manifests/long.txt"}`)
+	if n := len(b.keys(t, "results")); n != 6 {
+		t.Errorf("there are %d objects in the end, want 6", n)
+	}
+}
+
+// Who wants to know is told of each result, with a URL that leads to it.
+func TestNotification(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "queue", 20*time.Second, "PRESIGN_NOTIFY_QUEUE_URL="+b.notes)
+	b.put(t, "lists", "manifests/a.txt", []byte("k\n"), nil)
+	deliver(t, fn, `{"keys":["a"]}`, `{"manifest":"s3://lists/manifests/a.txt"}`, `{"keys":[]}`)
+	notes := b.receive(t, b.notes)
+	if len(notes) != 3 {
+		t.Fatalf("%d notes", len(notes))
+	}
+	urls := 0
+	for _, note := range notes {
+		var s summary
+		if err := json.Unmarshal([]byte(note), &s); err != nil {
+			t.Fatal(err)
+		}
+		if (s.URL == "") != (s.Error != nil) {
+			t.Errorf("a note with the error %+v has a URL: %v", s.Error, s.URL != "")
+		}
+		if s.URL == "" {
+			continue
+		}
+		urls++
+		body, err := b.s3server.Get(s.Result.Bucket, s.Result.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		works(t, s.URL, string(body))
+	}
+	if urls != 2 {
+		t.Errorf("%d notes have URLs", urls)
+	}
+}
+
+// A function without a place for results does not start.
+func TestResultsBucketIsRequired(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"queue", "manifest"} {
+		_, err := runtimeapi.Start(t.Context(), runtimeapi.Config{
+			Binary: filepath.Join(binaries, name), Log: &logs, Region: region, Env: []string{"PRESIGN_BUCKETS=photos"},
+		})
+		var failed *runtimeapi.InitError
+		if !errors.As(err, &failed) || failed.ExitCode < 1 {
+			t.Errorf("%s: %v, want an exit code over 0", name, err)
+		}
+	}
 }

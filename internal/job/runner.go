@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"bulkpresign/internal/audit"
@@ -81,6 +80,11 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 	if err != nil {
 		var permanent bool
 		if s.Error, permanent = verdict(err); permanent {
+			if in.Resume != nil {
+				out := r.writer(in)
+				out.Resume(in.Resume.Upload)
+				r.abort(ctx, in, out)
+			}
 			s.Result, s.Lifetime = nil, nil
 			err = inResults(r.write(ctx, in.Name(), s))
 			if err == nil {
@@ -238,10 +242,7 @@ func (r *Runner) readRequest(w *work) (*bulk.Request, error) {
 	list := w.list
 	w.list = nil
 	defer list.Close()
-	if list.Size > maxRequest {
-		return nil, &manifest.BrokenError{Reason: fmt.Sprintf("a request may have %d bytes: put the keys into a list, one a line", maxRequest)}
-	}
-	text, err := io.ReadAll(list)
+	text, err := readAll(list, maxRequest)
 	if err != nil {
 		return nil, err
 	}

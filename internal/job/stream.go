@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"time"
 
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/delivery"
-	"bulkpresign/internal/manifest"
 )
 
 // chunk is how many entries are signed at once: enough for the signer's fastest way.
@@ -23,12 +21,37 @@ type pump struct {
 	stream  *bulk.Stream
 	out     *delivery.Writer
 	entries []bulk.Entry
-	skip    int64     // entries that another invocation has signed
 	stop    time.Time // when to hand on, or zero
+	at      Position  // of the entry that is added next
+	skip    int64     // entries that another invocation has signed, from at on
+	began   int64     // entries that were signed before the file that is being read
 
-	sent bool             // a piece of this invocation
-	mark bulk.StreamState // at the end of the last piece that was sent
-	last string           // the key of the entry before
+	sent   bool             // a piece of this invocation
+	mark   bulk.StreamState // at the end of the last piece that was sent
+	marked Position         // likewise
+}
+
+// Position is where in a source an entry is.
+type Position struct {
+	Last  string `json:"last,omitempty"`  // of a prefix: the key before it
+	Shard int    `json:"shard,omitempty"` // of an inventory: which of its files
+	Entry int64  `json:"entry,omitempty"` // of a file: the number of entries before it
+}
+
+// resume begins where another invocation stopped.
+func (p *pump) resume(c *Checkpoint) {
+	p.stream.Resume(c.Stream)
+	p.out.Resume(c.Upload)
+	p.at = c.At
+	p.skip = c.At.Entry
+	p.began = c.Stream.Tally.Entries - c.At.Entry
+}
+
+// nextShard goes on to an inventory's next file. All entries before it are signed.
+func (p *pump) nextShard() {
+	p.at = Position{Shard: p.at.Shard + 1}
+	p.skip = 0
+	p.began = p.stream.Tally().Entries
 }
 
 // add takes an entry.
@@ -68,7 +91,8 @@ func (p *pump) flush(ctx context.Context) error {
 		if err := p.out.Part(ctx, p.stream.Cut(next)); err != nil {
 			return inResults(err)
 		}
-		p.sent, p.mark, p.last = true, p.stream.State(), last
+		p.sent, p.mark = true, p.stream.State()
+		p.marked = Position{Last: last, Shard: p.at.Shard, Entry: p.mark.Tally.Entries - p.began}
 	}
 	p.entries = p.entries[:0]
 	// Only what was sent is kept, so there must be something, lest the job never ends.
@@ -100,7 +124,7 @@ func (r *Runner) signStream(ctx context.Context, w *work, s *Summary) (signer, e
 	if f := w.request.Format; f != nil && *f != bulk.NDJSON {
 		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: `field "format" must be "ndjson" for a list or a prefix, or be left out`}
 	}
-	feed, err := r.feed(w)
+	feed, err := r.feed(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -111,17 +135,12 @@ func (r *Runner) signStream(ctx context.Context, w *work, s *Summary) (signer, e
 	s.Bucket, s.Operation, s.Headers = stream.Bucket(), w.request.Operation.String(), stream.Headers()
 	p := &pump{
 		stream:  stream,
-		out:     r.Results.Writer(w.in.Name()+"/result.ndjson.gz", bulk.NDJSON.MediaType(), "gzip"),
+		out:     r.writer(w.in),
 		entries: make([]bulk.Entry, 0, chunk),
 		stop:    stopAt(ctx, time.Now()),
 	}
-	resume := w.in.Resume
-	if resume != nil {
-		stream.Resume(resume.Stream)
-		p.out.Resume(resume.Upload)
-		if p.last = resume.Last; p.last == "" {
-			p.skip = resume.Stream.Tally.Entries
-		}
+	if w.in.Resume != nil {
+		p.resume(w.in.Resume)
 	}
 	err = feed(ctx, p)
 	if err == nil {
@@ -146,13 +165,22 @@ func (r *Runner) signStream(ctx context.Context, w *work, s *Summary) (signer, e
 		}
 		err = inResults(err)
 	}
-	// A job that goes on may do so again, from where it began this time.
-	if _, permanent := verdict(err); resume == nil || permanent {
-		if abortErr := p.out.Abort(ctx); abortErr != nil {
-			r.Log.WarnContext(ctx, "an upload was not aborted: the bucket's lifecycle rule will", "job", w.in.Identity, "cause", abortErr.Error())
-		}
+	if w.in.Resume == nil { // else the upload is for the next delivery to go on with, or for Run to end
+		r.abort(ctx, w.in, p.out)
 	}
 	return nil, err
+}
+
+// abort drops what was uploaded.
+func (r *Runner) abort(ctx context.Context, in *Input, out *delivery.Writer) {
+	if err := out.Abort(ctx); err != nil {
+		r.Log.WarnContext(ctx, "an upload was not aborted: the bucket's lifecycle rule will", "job", in.Identity, "cause", err.Error())
+	}
+}
+
+// writer begins a job's result.
+func (r *Runner) writer(in *Input) *delivery.Writer {
+	return r.Results.Writer(in.Name()+"/result.ndjson.gz", bulk.NDJSON.MediaType(), "gzip")
 }
 
 // handOn has another invocation go on from the last piece that was sent.
@@ -165,11 +193,12 @@ func (r *Runner) handOn(ctx context.Context, w *work, p *pump, s *Summary) error
 		return inResults(err)
 	}
 	next := *w.in
-	next.Resume = &Checkpoint{Upload: upload, Stream: p.mark}
+	next.Resume = &Checkpoint{At: p.marked, Upload: upload, Stream: p.mark}
 	if w.list != nil {
 		next.Resume.ETag = w.list.Ref.ETag
+		next.Resume.At.Last = "" // a file is counted through
 	} else {
-		next.Resume.Last = p.last
+		next.Resume.At.Entry = 0
 	}
 	body, err := json.Marshal(envelope{&next})
 	if err != nil {
@@ -187,62 +216,4 @@ func (r *Runner) handOn(ctx context.Context, w *work, p *pump, s *Summary) error
 // envelope is a message of a job to itself.
 type envelope struct {
 	Job *Input `json:"presign_job"`
-}
-
-// feed is what moves a source's entries into a pump.
-func (r *Runner) feed(w *work) (func(context.Context, *pump) error, error) {
-	if w.list == nil {
-		return r.feedPrefix(w)
-	}
-	format, compression, ok := manifest.FormatOf(w.list.Ref.Key)
-	if !ok {
-		return nil, unknownFormat()
-	}
-	return func(ctx context.Context, p *pump) error {
-		list, err := manifest.NewReader(w.list, format, compression, manifest.Limits{})
-		if err != nil {
-			return err
-		}
-		return feedList(ctx, list, p)
-	}, nil
-}
-
-// feedList moves the entries of one file.
-func feedList(ctx context.Context, list *manifest.Reader, p *pump) error {
-	var e manifest.Entry
-	for {
-		err := list.Next(&e)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		listed := bulk.Entry{Line: e.Line, Bucket: e.Bucket, Key: e.Key, Options: e.Options}
-		if e.Err != nil {
-			listed.Code, listed.Message = InvalidLine, e.Err.Error()
-		}
-		if err := p.add(ctx, listed); err != nil {
-			return err
-		}
-	}
-}
-
-// InvalidLine is the code of a list's entry that cannot be used.
-const InvalidLine bulk.Code = "InvalidLine"
-
-// feedPrefix lists a prefix.
-func (r *Runner) feedPrefix(w *work) (func(context.Context, *pump) error, error) {
-	bucket := w.request.Bucket
-	if bucket == "" {
-		bucket, _ = r.Service.Policy.DefaultBucket() // or Stream says what is missing
-	}
-	if w.request.Continuation != "" {
-		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: `field "continuation_token" has no place here: a job signs everything under the prefix`}
-	}
-	return func(ctx context.Context, p *pump) error {
-		return r.Store.List(ctx, bucket, w.request.Prefix, p.last, func(key string) error {
-			return p.add(ctx, bulk.Entry{Key: key})
-		})
-	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -156,6 +157,49 @@ func (o *Object) Close() error {
 		return nil
 	}
 	return o.body.Close()
+}
+
+// ReaderAt reads an object piece by piece. Each piece is a request of its own. Errors
+// other than io.EOF are *awserr.Error.
+func (s *Store) ReaderAt(ctx context.Context, r Ref) io.ReaderAt {
+	return &readerAt{ctx: ctx, store: s, ref: r}
+}
+
+type readerAt struct {
+	ctx   context.Context
+	store *Store
+	ref   Ref
+}
+
+func (a *readerAt) ReadAt(p []byte, offset int64) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	client, err := a.store.client(a.ctx, a.ref.Bucket)
+	if err != nil {
+		return 0, err
+	}
+	for range reopenings {
+		o := &Object{Ref: a.ref, ctx: a.ctx, client: client}
+		got, err := o.get(fmt.Sprintf("bytes=%d-%d", offset+int64(n), offset+int64(len(p))-1))
+		var e *awserr.Error
+		if errors.As(err, &e) && e.Status == http.StatusRequestedRangeNotSatisfiable {
+			return n, io.EOF
+		}
+		if err != nil {
+			return n, err
+		}
+		want := int(aws.ToInt64(got.ContentLength))
+		read, err := io.ReadFull(got.Body, p[n:min(n+want, len(p))])
+		got.Body.Close()
+		if n += read; n == len(p) {
+			return n, nil
+		}
+		if read == want && err == nil { // the object ends here
+			return n, io.EOF
+		}
+	}
+	return n, &awserr.Error{Call: "read a part of an object"}
 }
 
 // List visits every key under a prefix that comes after another, in the order of S3,
