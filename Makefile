@@ -64,6 +64,7 @@ fuzz: ## A million inputs against the SDK, then each fuzz target for a minute.
 	go test ./internal/bulk -run TestAgainstSDK -v -timeout 60m -cases 1000000 -seed $(FUZZ_SEED)
 	scripts/fuzz 60s
 
+# A policy.json goes along, for PRESIGN_POLICY=file://policy.json.
 .PHONY: build-ApiFunction build-QueueFunction build-ManifestFunction
 build-ApiFunction: FUNCTION = api
 build-QueueFunction: FUNCTION = queue
@@ -71,6 +72,7 @@ build-ManifestFunction: FUNCTION = manifest
 build-ApiFunction build-QueueFunction build-ManifestFunction: ## What sam build calls, with ARTIFACTS_DIR set.
 	GOOS=linux GOARCH=$(or $(GOARCH_$(ARCHITECTURE)),$(error ARCHITECTURE must be arm64 or x86_64)) \
 		$(BUILD) -o $(ARTIFACTS_DIR)/bootstrap ./functions/$(FUNCTION)
+	$(if $(wildcard policy.json),cp policy.json $(ARTIFACTS_DIR)/)
 
 .PHONY: sam-local
 sam-local: ## The function in the SAM CLI's emulator, in Docker.

@@ -87,9 +87,7 @@ func (r *Record) Add(p *bulk.Plan) {
 	r.Bucket, r.Operation = p.Bucket, p.Operation.String()
 	r.Keys += p.Keys()
 	r.Signed += p.Signed()
-	for _, rule := range p.Rules {
-		r.decided(rule)
-	}
+	r.Decided(p.Rules...)
 	p.Refused(func(key string, code bulk.Code) {
 		r.Refuse(code, 1)
 		r.Deny(key, code)
@@ -105,13 +103,15 @@ func (r *Record) Add(p *bulk.Plan) {
 	}
 }
 
-// decided adds a rule to those that decided.
-func (r *Record) decided(rule string) {
-	switch {
-	case r.Rule == "":
-		r.Rule = rule
-	case rule != "" && !slices.Contains(strings.Split(r.Rule, ","), rule):
-		r.Rule += "," + rule
+// Decided adds to the rules that decided.
+func (r *Record) Decided(rules ...string) {
+	for _, rule := range rules {
+		switch {
+		case r.Rule == "":
+			r.Rule = rule
+		case rule != "" && !slices.Contains(strings.Split(r.Rule, ","), rule):
+			r.Rule += "," + rule
+		}
 	}
 }
 
@@ -137,7 +137,7 @@ func (r *Record) End(ctx context.Context, log *slog.Logger) {
 	level := slog.LevelInfo
 	if r.Failure != nil {
 		r.Signed = 0
-		r.decided(r.Failure.Rule)
+		r.Decided(r.Failure.Rule)
 		if r.Failure.Cause != nil {
 			level = slog.LevelError
 		}

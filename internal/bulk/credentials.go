@@ -34,11 +34,15 @@ type CredentialsSource interface {
 
 // need is what the plan's credentials are for, once its expiry is judged.
 func (p *Plan) need(caller policy.Caller, allowed *policy.Policy) Need {
+	prefixes := []string{allowed.KeyPrefix}
+	if p.grant != nil {
+		prefixes = p.grant.Prefixes(allowed.KeyPrefix)
+	}
 	return Need{
 		Caller:    caller,
 		Bucket:    p.Bucket,
 		Operation: p.Operation,
-		Prefixes:  []string{allowed.KeyPrefix},
+		Prefixes:  prefixes,
 		Lifetime:  time.Duration(p.wanted) * time.Second,
 		Strict:    p.request.StrictExpiry,
 	}

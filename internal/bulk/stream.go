@@ -108,6 +108,9 @@ func (s *Service) Stream(ctx context.Context, caller policy.Caller, r *Request) 
 		count = -1
 	}
 	p, err := s.prepare(ctx, caller, &own, count)
+	if err == nil && r.Source == Prefix {
+		err = p.judgePrefix(&s.Policy, r.Prefix)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +120,28 @@ func (s *Service) Stream(ctx context.Context, caller policy.Caller, r *Request) 
 	t.out.zip = newZip(nil, p.presigner)
 	t.state.Lifetime = p.Lifetime()
 	return t, nil
+}
+
+// judgePrefix judges the prefix of objects that are to be listed: keys that the caller
+// may not have are not to be named, either.
+func (p *Plan) judgePrefix(allowed *policy.Policy, prefix string) error {
+	if !allowed.AllowsKey(prefix) {
+		return failf(KeyNotAllowed, `field "prefix" does not begin with %q`, allowed.KeyPrefix)
+	}
+	if p.grant != nil {
+		if _, refusal := p.grant.Key(prefix); refusal != nil {
+			return p.refused(refusal)
+		}
+	}
+	return nil
+}
+
+// Rules are those of the policy document that have decided about an entry.
+func (t *Stream) Rules() []string {
+	if t.plan.grant == nil {
+		return nil
+	}
+	return t.plan.grant.Rules()
 }
 
 // Resume goes on where another Stream of the same request stopped. It comes before the

@@ -287,7 +287,7 @@ func status(code bulk.Code) int {
 	switch code {
 	case bulk.InvalidRequest, bulk.InvalidOption, bulk.ExpiryTooLong:
 		return http.StatusBadRequest
-	case bulk.BucketNotAllowed, bulk.OperationNotAllowed:
+	case bulk.BucketNotAllowed, bulk.OperationNotAllowed, bulk.KeyNotAllowed:
 		return http.StatusForbidden
 	case bulk.MethodNotAllowed:
 		return http.StatusMethodNotAllowed

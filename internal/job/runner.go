@@ -77,6 +77,9 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 			err = r.run(ctx, &again, s)
 		}
 	}
+	if e := (*bulk.Error)(nil); errors.As(err, &e) && e.Rule != "" {
+		s.rules = append(s.rules, e.Rule)
+	}
 	if err != nil {
 		var permanent bool
 		if s.Error, permanent = verdict(err); permanent {
@@ -102,6 +105,7 @@ func (in *Input) record(rec *audit.Record, s *Summary, err error) {
 	rec.ID, rec.Job, rec.HandedOn, rec.Caller = in.id, in.Identity, s.handedOn, in.Caller
 	rec.Bucket, rec.Operation = s.Bucket, s.Operation
 	rec.Items, rec.Keys, rec.Signed = int(s.Entries), int(s.Entries), int(s.Signed)
+	rec.Decided(s.rules...)
 	for code, n := range s.Failed {
 		rec.Refuse(code, int(n))
 	}
@@ -262,6 +266,7 @@ func (r *Runner) signKeys(ctx context.Context, w *work, s *Summary) (signer, err
 	plan.Sign()
 	tally, lifetime := plan.Tally(), plan.Lifetime()
 	s.Bucket, s.Operation, s.Lifetime, s.Headers = plan.Bucket, plan.Operation.String(), &lifetime, plan.Headers()
+	s.rules = plan.Rules
 	s.count(tally)
 	out := r.Results.Writer(w.in.Name()+"/result."+format.FileExtension()+".gz", format.MediaType(), "gzip")
 	o, err := out.Complete(ctx, plan.AppendGzip(nil, format))

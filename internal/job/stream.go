@@ -152,6 +152,7 @@ func (r *Runner) signStream(ctx context.Context, w *work, s *Summary) (signer, e
 		}
 	}
 	state := stream.State()
+	s.rules = stream.Rules()
 	s.count(state.Tally)
 	s.Lifetime = &state.Lifetime
 	if err == nil && state.Tally.Entries == 0 {

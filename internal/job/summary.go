@@ -26,6 +26,7 @@ type Summary struct {
 	Error   *Failure            `json:"error,omitempty"` // why there is no result
 
 	handedOn bool
+	rules    []string // of the policy document, that have decided
 }
 
 // Source is what the result is of.

@@ -118,15 +118,37 @@ func (r *rule) expand(c *Caller) (prefixes []string) {
 	return prefixes
 }
 
+// Prefixes are the fewest that begin all keys under a prefix that any rule allows: none
+// of them begins another. Where no rule allows any such key it is that prefix.
+func (g *Grant) Prefixes(within string) []string {
+	var list []string
+	for _, s := range g.allow {
+		for _, p := range s.prefixes {
+			switch {
+			case strings.HasPrefix(p, within):
+				list = append(list, p)
+			case strings.HasPrefix(within, p):
+				return []string{within}
+			}
+		}
+	}
+	if list == nil {
+		return []string{within}
+	}
+	slices.Sort(list) // a prefix of others comes before them
+	fewest := list[:1]
+	for _, p := range list[1:] {
+		if !strings.HasPrefix(p, fewest[len(fewest)-1]) {
+			fewest = append(fewest, p)
+		}
+	}
+	return fewest
+}
+
 // beginnings lists some prefixes under which the caller has keys.
 func (g *Grant) beginnings() string {
 	const most = 3
-	var list []string
-	for _, s := range g.allow {
-		list = append(list, s.prefixes...)
-	}
-	slices.Sort(list)
-	list = quoted(slices.Compact(list))
+	list := quoted(g.Prefixes(""))
 	if len(list) > most {
 		return strings.Join(list[:most], ", ") + " and others"
 	}

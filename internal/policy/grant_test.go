@@ -2,6 +2,8 @@ package policy_test
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -248,6 +250,51 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// The tables of docs/policy.md.
+func TestExamplesDecide(t *testing.T) {
+	cognito := func(groups string) policy.Caller {
+		return policy.Caller{Kind: policy.JWT, Claims: map[string]string{
+			"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE01", "token_use": "access", "sub": "2b3c", "cognito:groups": groups,
+		}}
+	}
+	camera := policy.Caller{Kind: policy.JWT, Claims: map[string]string{"iss": "https://devices.example.com/", "client_type": "camera", "sub": "cam-7"}}
+	pinned := options("content_type", "image/png", "content_length", "5000000", "create_only", "true", "server_side_encryption", "aws:kms",
+		"ssekms_key_id", "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef")
+	for _, test := range []struct {
+		example string
+		ask     ask
+		want    string
+	}{
+		{"user-folders", ask{caller: cognito(""), op: s3op.GetObject, key: "users/2b3c/a.jpg"}, "own-folder, 300 s"},
+		{"user-folders", ask{caller: cognito(""), op: s3op.PutObject, key: "users/2b3c/a.jpg"}, "own-folder, 300 s"},
+		{"user-folders", ask{caller: cognito(""), op: s3op.GetObject, key: "users/9f0e/a.jpg"}, "no key (this key)"},
+		{"user-folders", ask{caller: cognito(""), op: s3op.DeleteObject, key: "users/2b3c/a.jpg"}, "no operation"},
+		{"user-folders", ask{caller: cognito("[viewers editors]"), op: s3op.GetObject, key: "users/9f0e/a.jpg"}, "editors, 300 s"},
+		{"user-folders", ask{caller: teamX, op: s3op.GetObject, key: "users/2b3c/a.jpg"}, "no bucket"},
+		{"user-folders", ask{caller: direct, op: s3op.GetObject, key: "users/2b3c/a.jpg"}, "no bucket"},
+
+		{"team-prefixes", ask{caller: session("team-red", "ci"), op: s3op.DeleteObject, key: "teams/team-red/x"}, "teams, 900 s"},
+		{"team-prefixes", ask{caller: session("team-red", "ci"), op: s3op.GetObject, key: "teams/releases/v1.zip"}, "everyone-reads-releases, 900 s"},
+		{"team-prefixes", ask{caller: session("team-red", "ci"), op: s3op.PutObject, key: "teams/releases/v1.zip"}, "no key: nobody-changes-releases (this key)"},
+		{"team-prefixes", ask{caller: session("team-red", "ci"), op: s3op.GetObject, key: "teams/team-blue/x"}, "no key (this key)"},
+		{"team-prefixes", ask{caller: session("web", "i-1"), op: s3op.GetObject, key: "teams/releases/v1.zip"}, "everyone-reads-releases, 900 s"},
+		{"team-prefixes", ask{caller: stranger, op: s3op.GetObject, key: "teams/releases/v1.zip"}, "no bucket"},
+
+		{"upload-only-devices", ask{caller: camera, op: s3op.PutObject, key: "devices/cam-7/1.png", batch: pinned}, "devices, 60 s"},
+		{"upload-only-devices", ask{caller: camera, op: s3op.PutObject, key: "devices/cam-7/1.png", batch: pinned, own: options("create_only", "false")}, "no option: devices (this key)"},
+		{"upload-only-devices", ask{caller: camera, op: s3op.PutObject, key: "devices/cam-7/1.png", batch: options("content_type", "text/html")}, "no option: devices"},
+		{"upload-only-devices", ask{caller: camera, op: s3op.GetObject, key: "devices/cam-7/1.png"}, "no operation"},
+	} {
+		document, err := os.ReadFile("../../docs/policies/" + test.example + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := decide(t, string(document), test.ask); got != test.want {
+			t.Errorf("%s: %s on %q: %s, want %s", test.example, test.ask.op, test.ask.key, got, test.want)
+		}
+	}
+}
+
 // What several rules allow is not added up: one rule must allow all of a key.
 func TestDecideBetweenRules(t *testing.T) {
 	const two = `{"rules": [
@@ -283,6 +330,32 @@ func TestDecideBetweenRules(t *testing.T) {
 	for _, document := range []string{`{"rules":[]}`, rule(`"effect":"deny","callers":"*","prefixes":["x/"]`)} {
 		if got := decide(t, document, ask{key: "a"}); got != "no bucket" {
 			t.Errorf("%s: %s", document, got)
+		}
+	}
+}
+
+// The prefixes under which all that is allowed lies, for a session of the signing role.
+func TestPrefixes(t *testing.T) {
+	for _, test := range []struct {
+		rules, within string
+		want          []string
+	}{
+		{`["b/","a/"]`, "", []string{"a/", "b/"}},
+		{`["a/","a/b/","a/c/","b/"]`, "", []string{"a/", "b/"}},
+		{`["a/","b/x/","b/y/"]`, "b/", []string{"b/x/", "b/y/"}},
+		{`["a","ab/"]`, "ab/c/", []string{"ab/c/"}},
+		{`["a/"]`, "b/", []string{"b/"}},
+	} {
+		d, err := policy.ParseDocument([]byte(allow(`"prefixes":` + test.rules)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, refusal := d.Grant(&policy.Caller{}, "photos", s3op.GetObject)
+		if refusal != nil {
+			t.Fatal(refusal.Detail)
+		}
+		if got := g.Prefixes(test.within); !slices.Equal(got, test.want) {
+			t.Errorf("%s within %q: %q, want %q", test.rules, test.within, got, test.want)
 		}
 	}
 }
