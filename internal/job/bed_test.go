@@ -24,8 +24,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
 
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/logcheck"
@@ -185,7 +185,7 @@ func (b *bed) keys(t *testing.T, bucket string) (keys []string) {
 func (b *bed) uploads(t *testing.T) int {
 	t.Helper()
 	out, err := b.s3.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String("results")})
-	if gone := (*types.NoSuchUpload)(nil); errors.As(err, &gone) {
+	if answer := smithy.APIError(nil); errors.As(err, &answer) && answer.ErrorCode() == "NoSuchUpload" {
 		return 0 // gofakes3's answer for a bucket that never had one
 	}
 	if err != nil {
