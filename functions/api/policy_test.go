@@ -138,6 +138,12 @@ func (s *system) try(t *testing.T, name string, r *result, key string) {
 	if err != nil || answer.Status != 200 {
 		t.Errorf("%s: %s of %q: error %v, status %d", name, method, key, err, statusOf(answer))
 	}
+	if pinned := r.headersFor(key); pinned["content-length"] != "" {
+		pinned["content-length"] = "6"
+		if answer, err := rawhttp.Do(t.Context(), method, r.URLs.of[key], pinned, []byte("123456")); err != nil || answer.Status != 403 {
+			t.Errorf("%s: a longer body than the rule allows: error %v, status %d", name, err, statusOf(answer))
+		}
+	}
 }
 
 // The audit record names the rule, of a request that fails too.

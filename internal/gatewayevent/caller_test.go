@@ -1,9 +1,11 @@
 package gatewayevent_test
 
 import (
+	"encoding/json"
 	"os"
 	"testing"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 
 	"bulkpresign/internal/gatewayevent"
@@ -39,6 +41,54 @@ func TestCallersOfSamples(t *testing.T) {
 		got, err := gatewayevent.CallerOf(event)
 		if d := cmp.Diff(want, got); d != "" || err != nil {
 			t.Errorf("%s: error %v, caller (-want +got):\n%s", name, err, d)
+		}
+	}
+}
+
+// The names of members are those of aws-lambda-go, too.
+func TestCallersOfLambdaGo(t *testing.T) {
+	const arn, account, id, identity = "arn:aws:iam::123456789012:user/a", "123456789012", "AIDA", "eu-west-1:x"
+	claims := map[string]string{"sub": "a"}
+	iam := policy.Caller{Kind: policy.IAM, ARN: arn, Account: account, UserID: id}
+	withIdentity := iam
+	withIdentity.CognitoID = identity
+	for _, test := range []struct {
+		event any
+		want  policy.Caller
+	}{
+		{events.APIGatewayV2HTTPRequest{RequestContext: events.APIGatewayV2HTTPRequestContext{
+			Authorizer: &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{IAM: &events.APIGatewayV2HTTPRequestContextAuthorizerIAMDescription{
+				UserARN: arn, AccountID: account, UserID: id, CallerID: "other",
+				CognitoIdentity: events.APIGatewayV2HTTPRequestContextAuthorizerCognitoIdentity{IdentityID: identity},
+			}},
+		}}, withIdentity},
+		{events.APIGatewayV2HTTPRequest{RequestContext: events.APIGatewayV2HTTPRequestContext{
+			Authorizer: &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
+				JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: claims, Scopes: []string{"s"}},
+			},
+		}}, policy.Caller{Kind: policy.JWT, Claims: claims}},
+		{events.APIGatewayV2HTTPRequest{RequestContext: events.APIGatewayV2HTTPRequestContext{
+			Authorizer: &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{Lambda: map[string]any{"claims": claims}},
+		}}, policy.Caller{}},
+		{events.LambdaFunctionURLRequest{RequestContext: events.LambdaFunctionURLRequestContext{
+			Authorizer: &events.LambdaFunctionURLRequestContextAuthorizerDescription{IAM: &events.LambdaFunctionURLRequestContextAuthorizerIAMDescription{
+				UserARN: arn, AccountID: account, UserID: id,
+			}},
+		}}, iam},
+		{events.APIGatewayProxyRequest{RequestContext: events.APIGatewayProxyRequestContext{
+			AccountID: "999999999999", Identity: events.APIGatewayRequestIdentity{UserArn: arn, AccountID: account, User: id, CognitoIdentityID: identity},
+		}}, withIdentity},
+		{events.APIGatewayProxyRequest{RequestContext: events.APIGatewayProxyRequestContext{
+			Authorizer: map[string]any{"claims": claims}, Identity: events.APIGatewayRequestIdentity{SourceIP: "203.0.113.17"},
+		}}, policy.Caller{Kind: policy.JWT, Claims: claims}},
+	} {
+		text, err := json.Marshal(test.event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := gatewayevent.CallerOf(text)
+		if d := cmp.Diff(test.want, got); d != "" || err != nil {
+			t.Errorf("%s: error %v, caller (-want +got):\n%s", text, err, d)
 		}
 	}
 }
