@@ -2,6 +2,8 @@ package manifest_test
 
 import (
 	"bytes"
+	"compress/gzip"
+	"encoding/csv"
 	"fmt"
 	"io"
 	"strings"
@@ -108,6 +110,29 @@ func BenchmarkReader(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(keys)), "ns/key")
 		})
 	}
+}
+
+// BenchmarkStandardLibrary reads the same CSV.gz with encoding/csv and compress/gzip, for
+// comparison in one run:
+//
+//	go test ./internal/manifest -run '^$' -bench 'Reader/^CSV.gz$|Standard' -cpu 1
+func BenchmarkStandardLibrary(b *testing.B) {
+	keys := sampleKeys(100_000)
+	list := zip(lineBy("photos,%s\n"))(b, keys)
+	for b.Loop() {
+		unzipped, err := gzip.NewReader(bytes.NewReader(list))
+		if err != nil {
+			b.Fatal(err)
+		}
+		rows := csv.NewReader(unzipped)
+		rows.ReuseRecord = true
+		for range keys {
+			if _, err := rows.Read(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(keys)), "ns/key")
 }
 
 // However a key is written, it takes no allocation of its own but for items of JSON that

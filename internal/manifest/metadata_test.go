@@ -18,28 +18,36 @@ func TestFromMetadata(t *testing.T) {
 		"presign-expires-in":   "60",
 		"presign-filename":     "=?UTF-8?B?xb1pxb5rb3YuanBn?=", // as S3 gives Žižkov.jpg
 	}
-	r, encoding, err := manifest.FromMetadata(metadata)
+	r, err := manifest.FromMetadata(metadata)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if encoding != manifest.Percent || r.Operation != s3op.GetObject || r.ExpiresIn != 60 || len(r.Options) != 1 || r.Options[0].Value != "Žižkov.jpg" {
-		t.Errorf("%v, %+v", encoding, r)
+	if r.Operation != s3op.GetObject || r.ExpiresIn != 60 || len(r.Options) != 1 || r.Options[0].Value != "Žižkov.jpg" {
+		t.Errorf("%+v", r)
 	}
 	if len(metadata) != 5 || !strings.HasPrefix(metadata["presign-filename"], "=?") {
 		t.Error("the metadata is changed")
 	}
-	for problem, metadata := range map[string]map[string]string{
-		"none, percent": {"presign-key-encoding": "url"},
-		"colour":        {"presign-colour": "red"},
-	} {
-		_, _, err := manifest.FromMetadata(metadata)
-		var failed *bulk.Error
-		if !errors.As(err, &failed) || failed.Code != bulk.InvalidRequest || !strings.Contains(failed.Detail, problem) {
-			t.Errorf("%v: %v", metadata, err)
+	_, err = manifest.FromMetadata(map[string]string{"presign-colour": "red"})
+	var failed *bulk.Error
+	if !errors.As(err, &failed) || failed.Code != bulk.InvalidRequest || !strings.Contains(failed.Detail, "colour") {
+		t.Error(err)
+	}
+}
+
+func TestKeyEncodingOf(t *testing.T) {
+	for name, want := range map[string]manifest.KeyEncoding{"none": manifest.AsIs, "percent": manifest.Percent, "form": manifest.FormEncoded} {
+		if got, err := manifest.KeyEncodingOf(map[string]string{"presign-key-encoding": name}); got != want || err != nil {
+			t.Errorf("%s: %d, %v", name, got, err)
 		}
 	}
-	if _, encoding, err := manifest.FromMetadata(nil); encoding != manifest.AsIs || err != nil {
-		t.Errorf("%v, %v", encoding, err)
+	if got, err := manifest.KeyEncodingOf(nil); got != manifest.AsIs || err != nil {
+		t.Errorf("%d, %v", got, err)
+	}
+	_, err := manifest.KeyEncodingOf(map[string]string{"presign-key-encoding": "url"})
+	var failed *bulk.Error
+	if !errors.As(err, &failed) || failed.Code != bulk.InvalidRequest || !strings.Contains(failed.Detail, "none, percent") {
+		t.Error(err)
 	}
 }
 

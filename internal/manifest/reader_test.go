@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -123,6 +124,72 @@ func zstded(text string) []byte {
 	return w.EncodeAll([]byte(text), nil)
 }
 
+// withWindow is a list whose reader must remember so many bytes.
+func withWindow(size int) []byte {
+	var b bytes.Buffer
+	w, _ := zstd.NewWriter(&b, zstd.WithWindowSize(size))
+	w.Write([]byte("a\n"))
+	w.Flush()
+	w.Write([]byte("b\n"))
+	w.Close()
+	return b.Bytes()
+}
+
+// endless gives the same text again and again, up to a size.
+type endless struct {
+	text string
+	left int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left <= 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, e.text[len(e.text)-1-(e.left-1)%len(e.text):])
+	n = min(n, e.left)
+	e.left -= n
+	return n, nil
+}
+
+// However long a list or a line is, little of it is in memory.
+func TestMemory(t *testing.T) {
+	live := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := live()
+	r, err := manifest.NewReader(&endless{"photos,2026/11/harbour at dawn.jpg\n", 100 << 20}, manifest.CSV, manifest.Plain, manifest.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e manifest.Entry
+	for n := 0; ; n++ {
+		if err := r.Next(&e); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if n%500_000 == 0 {
+			if grown := int64(live() - before); grown > 1<<20 {
+				t.Fatalf("after %d entries %d bytes are in memory", n, grown)
+			}
+		}
+	}
+	runtime.KeepAlive(r)
+
+	var begin, end runtime.MemStats
+	runtime.ReadMemStats(&begin)
+	if _, err := readAll(manifest.NewReader(&endless{"x", 10 << 20}, manifest.Text, manifest.Plain, manifest.Limits{})); err == nil {
+		t.Fatal("a line of 10 MB is read")
+	}
+	runtime.ReadMemStats(&end)
+	if taken := end.TotalAlloc - begin.TotalAlloc; taken > 1<<20 {
+		t.Errorf("a line of 10 MB took %d bytes", taken)
+	}
+}
+
 // A list that cannot be read on says where and why, after the entries that were good.
 func TestBroken(t *testing.T) {
 	var keys strings.Builder
@@ -164,6 +231,8 @@ func TestBroken(t *testing.T) {
 		{name: "many lines", text: []byte("a\nb\nc\n"), limits: manifest.Limits{Lines: 2}, line: -1, atLeast: 2, reason: "more than 2 lines"},
 		{name: "many lines, the last without end", text: []byte("a\nb\nc"), limits: manifest.Limits{Lines: 2}, line: -1, atLeast: 2, reason: "more than 2 lines"},
 		{name: "many bytes", text: zipped, compression: manifest.Gzip, limits: manifest.Limits{Bytes: 500_000}, line: -1, atLeast: 1, reason: "more than 500000 bytes"},
+		{name: "zstd window", text: withWindow(32 << 20), compression: manifest.Zstd, line: 1, reason: "window of more than 8 MiB"},
+		{name: "gzip header cut short", text: zipped[:5], line: 1, reason: "ends too early"},
 		{name: "bomb", text: gzipped(strings.Repeat("a\n", 50<<20)), compression: manifest.Gzip, line: -1, reason: "unpacks to more than 250 times"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
