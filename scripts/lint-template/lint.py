@@ -37,7 +37,7 @@ PHOTOS = "arn:aws:s3:::photos/"
 EVERYTHING = {
     "Operations": "GetObject,HeadObject,PutObject,DeleteObject,UploadPart", "BucketRegion": "eu-north-1", "KmsKeyArn": KEY,
     "ResultsBucket": "answers", "DataBucketPolicy": "true", "DataEvents": "true",
-    "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms", "Deployment": "Canary10Percent5Minutes",
+    "ResponseStream": "true", "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms", "Deployment": "Canary10Percent5Minutes",
 }
 
 # What a set of parameters must grant, beside the function's own log and its traces: actions and resource, by Sid.
@@ -197,7 +197,11 @@ def translate(path, parameters):
         def load(self):
             return {}
 
+    apis = {n: r for n, r in template["Resources"].items() if r["Type"] == "AWS::Serverless::Api"}
     template = transform(template, parameters, NoManagedPolicies())
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::ApiGateway::Stage":  # the translator leaves what is said of it on the API alone
+            resource["Metadata"] = apis[resource["Properties"]["RestApiId"]["Ref"]]["Metadata"]
     del template["Mappings"]["Deployments"]  # the translator alone reads it
     if not template["Mappings"]:
         del template["Mappings"]
@@ -224,6 +228,13 @@ def check_structure(template):
                 findings.append(f"{name} does not run under a role written in the template")
         if resource["Type"] == "AWS::ApiGatewayV2::Api":
             findings += check_callers(name, template)
+        if resource["Type"] == "AWS::ApiGateway::RestApi":
+            for path, methods in resource["Properties"]["Body"]["paths"].items():
+                for method, operation in methods.items():
+                    if operation.get("security") != [{"AWS_IAM": []}]:
+                        findings.append(f"{name}: {method} {path} is open to callers who did not sign with IAM")
+                    if "credentials" in operation["x-amazon-apigateway-integration"]:
+                        findings.append(f"{name}: {method} {path} invokes the function with other credentials than the API's")
         for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
             if not skip.get("comment"):
                 findings.append(f"{name} suppresses {skip['id']} without saying why")
@@ -335,7 +346,7 @@ def check_deployment(default, everything):
         findings.append("a gradual deployment does not run under the role written for it")
     description = next(r for r in default["Resources"].values() if r["Type"] == "AWS::Lambda::Version")["Properties"]["Description"]
     before = Stack(default, {}).resolve(description)
-    for name in ("Release", "Operations", "DefaultExpiresIn", "MaxExpiresIn", "MaxKeys", "MemorySize", "Timeout"):
+    for name in ("Release", "Operations", "DefaultExpiresIn", "MaxExpiresIn", "MaxKeys", "MemorySize", "Timeout", "ResponseStream"):
         if Stack(default, {name: "7"}).resolve(description) == before:
             findings.append(f"a new {name} makes no new version, so the alias would keep the old one")
     return findings
