@@ -3,13 +3,17 @@ package gatewayevent_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/policy"
 	"bulkpresign/internal/sigv4"
 )
 
@@ -54,4 +58,59 @@ func httpEvent(t testing.TB, keys int, acceptEncoding string) []byte {
 	event.Write(bulk.Quote(string(body)))
 	event.WriteByte('}')
 	return event.Bytes()
+}
+
+// BenchmarkZipped holds signing, gzip and base64 of an answer against signing alone, by
+// turns, so that both see the machine's good and bad times. Alone is what comes from the
+// keys to their URLs in one text; x-signatures does not even count the writing of that
+// text. The ratios are of medians.
+func BenchmarkZipped(b *testing.B) {
+	const keys = 10_000
+	s := handler(io.Discard).Service
+	s.Policy.MaxKeys = keys
+	s.Credentials = fixed{bulk.Credentials{Credentials: sigv4.Credentials{
+		AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret, SessionToken: strings.Repeat("IQoJb3JpZ2luX2Vj/EXAMPLE+", 40),
+	}}}
+	event := httpEvent(b, keys, "gzip")
+	var envelope struct{ Body string }
+	if err := json.Unmarshal(event, &envelope); err != nil {
+		b.Fatal(err)
+	}
+	plan := func() *bulk.Plan {
+		request, err := bulk.Decode([]byte(envelope.Body), keys)
+		if err != nil {
+			b.Fatal(err)
+		}
+		p, err := s.Plan(context.Background(), policy.Caller{}, request)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return p
+	}
+	var signatures, urls, all []time.Duration
+	var list, zipped, text []byte
+	for b.Loop() {
+		p := plan()
+		began := time.Now()
+		p.Sign()
+		signed := time.Now()
+		list = p.Append(list[:0], bulk.URIList, bulk.Bare)
+		signatures, urls = append(signatures, signed.Sub(began)), append(urls, time.Since(began))
+
+		p = plan()
+		began = time.Now()
+		p.Sign()
+		zipped = p.AppendGzip(zipped[:0], bulk.JSON)
+		text = base64.StdEncoding.AppendEncode(text[:0], zipped)
+		all = append(all, time.Since(began))
+	}
+	median := func(times []time.Duration) float64 {
+		slices.Sort(times)
+		return float64(times[len(times)/2].Nanoseconds()) / keys
+	}
+	b.ReportMetric(median(signatures), "ns/signature")
+	b.ReportMetric(median(urls), "ns/URL")
+	b.ReportMetric(median(all), "ns/zipped-URL")
+	b.ReportMetric(median(all)/median(urls), "x-signing")
+	b.ReportMetric(median(all)/median(signatures), "x-signatures")
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"bulkpresign/internal/strictjson"
@@ -220,6 +221,17 @@ func BenchmarkKeys(b *testing.B) {
 			}
 			if len(keys) != 40_000 {
 				b.Fatal(len(keys))
+			}
+		}
+	})
+	b.Run("json_v2", func(b *testing.B) {
+		b.SetBytes(int64(len(text)))
+		for b.Loop() {
+			var r struct {
+				Keys []string `json:"keys"`
+			}
+			if err := jsonv2.Unmarshal(text, &r); err != nil || len(r.Keys) != 40_000 {
+				b.Fatal(err)
 			}
 		}
 	})
