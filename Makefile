@@ -10,7 +10,8 @@ GOARCH_x86_64 := amd64
 # nethttpomithttp2 HTTP/2, which neither Lambda's runtime API nor S3 speaks. What calls AWS is
 # compiled without inlining: it waits for the network, and none of it is on the way from a
 # request to its answer. docs/speed.md has what each is worth.
-LEAN = github.com/aws/... net/http net crypto/tls crypto/x509 encoding/xml vendor/...
+LEAN = github.com/aws/... net/http net crypto/tls crypto/x509 crypto/internal/fips140/nistec/... encoding/xml \
+	encoding/json encoding/asn1 log/slog math/big regexp regexp/syntax vendor/...
 BUILD = CGO_ENABLED=0 go build -tags lambda.norpc,nethttpomithttp2 -trimpath -ldflags "-s -w" $(LEAN:%=-gcflags=%=-l)
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2

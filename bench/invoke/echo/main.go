@@ -1,5 +1,6 @@
 // Echo takes an event and answers at once, with as many bytes as ANSWER_BYTES says: what
-// the transport of an event and of an answer costs by itself.
+// the transport of an event and of an answer costs by itself. LOOP says whose loop it runs
+// in: aws-lambda-go's, or ours.
 package main
 
 import (
@@ -9,6 +10,8 @@ import (
 	"strconv"
 
 	"github.com/aws/aws-lambda-go/lambda"
+
+	"bulkpresign/internal/runtimeclient"
 )
 
 type handler struct{ answer []byte }
@@ -20,5 +23,11 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	lambda.Start(handler{bytes.Repeat([]byte("x"), n)})
+	h := handler{bytes.Repeat([]byte("x"), n)}
+	if os.Getenv("LOOP") != "ours" {
+		lambda.Start(h)
+	}
+	panic(runtimeclient.Serve(os.Getenv("AWS_LAMBDA_RUNTIME_API"), func(context.Context, []byte) (runtimeclient.Answer, error) {
+		return runtimeclient.Answer{Whole: h.answer}, nil
+	}))
 }
