@@ -79,6 +79,12 @@ build-ApiFunction build-QueueFunction build-ManifestFunction: ## What sam build 
 sam-local: ## The function in the SAM CLI's emulator, in Docker.
 	scripts/sam-local/run.sh
 
+.PHONY: security sbom
+security: ## gosec and govulncheck; GOVULNDB=file:///copy where vuln.go.dev is out of reach.
+	go run ./scripts/security check
+sbom: build ## A CycloneDX bill of materials for each function: bin/*/bom.json.
+	go run ./scripts/security sbom bin
+
 .PHONY: lint-template
 lint-template: ## cfn-lint, checkov and parliament over the transformed template.
 	scripts/lint-template/run.sh
