@@ -100,6 +100,33 @@ func TestManifestSignsAList(t *testing.T) {
 	works(t, lines[0].URL, "one")
 }
 
+// A manifest of S3 Batch Operations writes keys as URLs do, which its metadata says, also
+// when a request names it.
+func TestKeyEncoding(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "queue", 10*time.Second)
+	b.put(t, "photos", "q3+q4 é.pdf", []byte("one"), nil)
+	etag := b.put(t, "lists", "manifests/batch.csv", []byte("photos,q3+q4%20%C3%A9.pdf\nphotos,100%\n"), map[string]string{"presign-key-encoding": "percent"})
+	for i, body := range []string{string(s3Event("lists", "manifests/batch.csv", etag, "01")), `{"manifest":"s3://lists/manifests/batch.csv"}`} {
+		before := b.keys(t, "results")
+		deliver(t, fn, body)
+		for _, key := range b.keys(t, "results") {
+			if slices.Contains(before, key) || !strings.HasSuffix(key, "/summary.json") {
+				continue
+			}
+			lines := b.lines(t, b.summary(t, strings.TrimSuffix(key, "/summary.json")))
+			if len(lines) != 2 || lines[0].Key != "q3+q4 é.pdf" || lines[1].Error.Code != "InvalidLine" {
+				t.Fatalf("%d: %+v", i, lines)
+			}
+			works(t, lines[0].URL, "one")
+		}
+	}
+	if n := len(b.keys(t, "results")); n != 4 {
+		t.Errorf("%d objects, want two results with a summary each", n)
+	}
+}
+
 // Whatever is wrong with an input is told in a result, once, and the message is done
 // with.
 func TestBadInput(t *testing.T) {
@@ -114,6 +141,7 @@ func TestBadInput(t *testing.T) {
 	b.put(t, "lists", "manifests/long.txt", []byte("a\nb\n"+strings.Repeat("k", 10<<20)), nil)
 	b.put(t, "lists", "manifests/list.xlsx", []byte("PK"), nil)
 	b.put(t, "lists", "manifests/meta.txt", []byte("a\n"), map[string]string{"presign-expires-in": "soon"})
+	b.put(t, "lists", "manifests/encoding.txt", []byte("a\n"), map[string]string{"presign-key-encoding": "url"})
 	b.put(t, "lists", "manifests/expiry.txt", []byte("a\n"), map[string]string{"presign-expires-in": "604800"})
 	b.put(t, "lists", "manifests/request.json", []byte(`{"keys":["a"],"colour":"red"}`), nil)
 	b.put(t, "lists", "manifests/chain.json", []byte(`{"manifest":"s3://lists/manifests/request.json"}`), nil)
@@ -145,6 +173,7 @@ func TestBadInput(t *testing.T) {
 		{object("manifests/long.txt"), "InvalidManifest", "line 3"},
 		{object("manifests/list.xlsx"), "InvalidManifest", ".csv"},
 		{object("manifests/meta.txt"), "InvalidRequest", "metadata"},
+		{object("manifests/encoding.txt"), "InvalidRequest", "percent"},
 		{object("manifests/expiry.txt"), "ExpiryTooLong", ""},
 		{object("manifests/request.json"), "InvalidRequest", "colour"},
 		{object("manifests/chain.json"), "InvalidRequest", "names a request"},

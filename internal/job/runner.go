@@ -190,7 +190,7 @@ func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 			return err
 		}
 		if format != manifest.Request {
-			if w.request, err = bulk.FromMetadata(w.list.Metadata); err == nil {
+			if w.request, err = manifest.FromMetadata(w.list.Metadata); err == nil {
 				w.request.Source = bulk.Manifest
 			}
 			return err

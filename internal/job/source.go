@@ -32,11 +32,16 @@ func (r *Runner) feed(ctx context.Context, w *work) (feed, error) {
 	case format == manifest.InventoryManifest:
 		return r.feedInventory(ctx, w)
 	}
+	encoding, err := manifest.KeyEncodingOf(w.list.Metadata)
+	if err != nil {
+		return nil, err
+	}
 	return func(ctx context.Context, p *pump) error {
 		list, err := manifest.NewReader(w.list, format, compression, manifest.Limits{})
 		if err != nil {
 			return err
 		}
+		list.KeysAre(encoding)
 		return p.read(ctx, list)
 	}, nil
 }
