@@ -52,7 +52,7 @@ func (r *run) cases(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{r.keys, r.refusals, r.options, r.batchOptions, endOfSession} {
+	for _, step := range []func(context.Context) error{r.keys, r.refusals, r.options, r.batchOptions, r.attribution, r.signingRole, endOfSession} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -60,10 +60,10 @@ func (r *run) cases(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) function(ctx context.Context, region, access, secret, token string) (*runtimeapi.Function, error) {
+func (r *run) function(ctx context.Context, region, access, secret, token string, env ...string) (*runtimeapi.Function, error) {
 	c := r.signer
 	c.AccessKeyID, c.SecretAccessKey, c.SessionToken = access, secret, token
-	return startFunction(ctx, r.binary, r.endpoint, region, c, r.log)
+	return startFunction(ctx, r.binary, r.endpoint, region, c, r.log, env...)
 }
 
 // prepare makes the buckets.
@@ -321,6 +321,12 @@ func (r *run) makeTarget(ctx context.Context, operation, name string) (t target,
 
 // signed is a request for the target, signed by f.
 func (t target) signed(ctx context.Context, f *runtimeapi.Function, expiresIn int) (request, error) {
+	_, q, err := t.batch(ctx, f, expiresIn)
+	return q, err
+}
+
+// batch is signed with the answer that it is from.
+func (t target) batch(ctx context.Context, f *runtimeapi.Function, expiresIn int) (*batch, request, error) {
 	event := map[string]any{"bucket": plainBucket, "operation": t.operation, "keys": []string{t.key}, "expires_in": expiresIn}
 	var body []byte
 	switch t.operation {
@@ -331,9 +337,10 @@ func (t target) signed(ctx context.Context, f *runtimeapi.Function, expiresIn in
 	}
 	b, err := sign(ctx, f, event)
 	if err != nil {
-		return request{}, err
+		return nil, request{}, err
 	}
-	return b.request(t.key, body)
+	q, err := b.request(t.key, body)
+	return b, q, err
 }
 
 // works sends a request as it was signed for the target.

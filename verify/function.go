@@ -23,15 +23,14 @@ const (
 	lockedBucket = "verify-locked" // with versions and object lock
 )
 
-// startFunction starts the function as Lambda would: with temporary credentials in its environment, of which it knows
-// no end.
-func startFunction(ctx context.Context, binary, endpoint, region string, c aws.Credentials, log io.Writer) (*runtimeapi.Function, error) {
+// startFunction starts the function as Lambda would: with credentials in its environment, of which it knows no end.
+func startFunction(ctx context.Context, binary, endpoint, region string, c aws.Credentials, log io.Writer, env ...string) (*runtimeapi.Function, error) {
 	return runtimeapi.Start(ctx, runtimeapi.Config{
 		Binary:  binary,
 		Log:     log,
 		Region:  region,
 		Timeout: 29 * time.Second, // as in template.yaml
-		Env: []string{
+		Env: append([]string{
 			"AWS_ACCESS_KEY_ID=" + c.AccessKeyID,
 			"AWS_SECRET_ACCESS_KEY=" + c.SecretAccessKey,
 			"AWS_SESSION_TOKEN=" + c.SessionToken,
@@ -42,13 +41,15 @@ func startFunction(ctx context.Context, binary, endpoint, region string, c aws.C
 			"AWS_CONFIG_FILE=" + os.DevNull,
 			"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 			"AWS_EC2_METADATA_DISABLED=true",
-		},
+		}, env...),
 	})
 }
 
 // A batch is the function's answer to a direct invoke.
 type batch struct {
 	Operation   string
+	ExpiresAt   time.Time                    `json:"expires_at"`
+	Basis       string                       `json:"expires_at_basis"`
 	URLs        map[string]string            `json:"urls"`
 	PartURLs    map[string]map[string]string `json:"part_urls"`
 	Headers     map[string]string            `json:"headers"`

@@ -65,5 +65,6 @@ func startMinistack(ctx context.Context, in installation) (_ *server, err error)
 		return nil, err
 	}
 	s.end = untilExpired(s.ending)
+	s.role = role
 	return s, nil
 }

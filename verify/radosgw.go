@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // installCeph fetches Debian's Ceph. Nothing of it is started by the packages: without a configuration in /etc/ceph
@@ -24,16 +25,16 @@ func installCeph(ctx context.Context) error {
 		return nil
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
-		return errors.New("radosgw: not installed, and apt-get as root is the way to get it here: apt-get install radosgw ceph-mon ceph-osd ceph-common")
+		return errors.New("radosgw: not installed, and apt-get as root is the way to get it here: apt-get install radosgw ceph-mon ceph-osd ceph-common faketime")
 	}
-	fmt.Fprintln(os.Stderr, "radosgw: installing radosgw, ceph-mon, ceph-osd and ceph-common with apt-get")
+	fmt.Fprintln(os.Stderr, "radosgw: installing radosgw, ceph-mon, ceph-osd, ceph-common and faketime with apt-get")
 	apt := func(arguments ...string) error {
 		cmd := exec.CommandContext(ctx, "apt-get", append([]string{"-q", "-o", "DPkg::Lock::Timeout=300"}, arguments...)...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		_, err := output(cmd)
 		return err
 	}
-	packages := []string{"install", "-y", "--no-install-recommends", "radosgw", "ceph-mon", "ceph-osd", "ceph-common"}
+	packages := []string{"install", "-y", "--no-install-recommends", "radosgw", "ceph-mon", "ceph-osd", "ceph-common", "faketime"}
 	if apt(packages...) == nil {
 		return nil
 	}
@@ -125,7 +126,10 @@ func startRadosgw(ctx context.Context, in installation) (_ *server, err error) {
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam:::user/verify"]},"Action":["sts:AssumeRole"]}]}`)
 	run("radosgw-admin", "role-policy", "put", "--role-name=signer", "--policy-name=everything", "--policy-doc="+
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":"arn:aws:s3:::*"}]}`)
-	gateway := daemon("radosgw", "--name", "client.admin", fmt.Sprintf("--rgw_frontends=beast endpoint=127.0.0.1:%d", gatewayPort))
+	serve := func(port int) []string {
+		return []string{"--name", "client.admin", fmt.Sprintf("--rgw_frontends=beast endpoint=127.0.0.1:%d", port)}
+	}
+	gateway := daemon("radosgw", serve(gatewayPort)...)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +146,27 @@ func startRadosgw(ctx context.Context, in installation) (_ *server, err error) {
 		return nil, err
 	}
 	s.end = untilExpired(s.ending)
+	s.role = "arn:aws:iam:::role/signer"
+	s.later = func(ctx context.Context, ahead time.Duration) (string, func(), error) {
+		port, err := freePort()
+		if err != nil {
+			return "", nil, err
+		}
+		// Only the time of day is moved; what waits for a while waits as long as ever.
+		arguments := append([]string{"--exclude-monotonic", "-f", fmt.Sprintf("+%.3fs", ahead.Seconds()), "radosgw", "--foreground"}, serve(port)...)
+		cmd := exec.Command("faketime", arguments...)
+		cmd.Env, cmd.Dir = append(os.Environ(), "CEPH_CONF="+conf), dir
+		c, err := startChild(cmd, dir)
+		if err != nil {
+			return "", nil, err
+		}
+		at := &server{endpoint: fmt.Sprintf("http://127.0.0.1:%d", port)}
+		if err := at.waitFor(ctx, c); err != nil {
+			c.stop()
+			return "", nil, err
+		}
+		return at.endpoint, c.stop, nil
+	}
 	return s, nil
 }
 

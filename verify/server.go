@@ -40,6 +40,11 @@ type server struct {
 	ending aws.Credentials
 	end    func(context.Context) error
 
+	// role is what root may assume at the server's own STS, or empty.
+	role string
+	// later starts another server for the same data, whose clock is ahead, and returns its endpoint; or nil.
+	later func(ctx context.Context, ahead time.Duration) (endpoint string, stop func(), err error)
+
 	stop func()
 }
 

@@ -47,6 +47,9 @@ func signing(t *testing.T, left []time.Duration, env ...string) (*system, *stsse
 		t.Fatal(err)
 	}
 	t.Cleanup(sts.Close)
+	for i := range env {
+		env[i] = strings.ReplaceAll(env[i], "{sts}", sts.URL())
+	}
 	s := startWith(append([]s3server.Credentials{base}, sessions...), slices.Concat(credentialsOf(base), []string{
 		"PRESIGN_BUCKETS=photos", "PRESIGN_OPERATIONS=GET,PUT", "PRESIGN_SIGNING_ROLE_ARN=" + signingRole, "AWS_ENDPOINT_URL_STS=" + sts.URL(),
 	}, env)...)
@@ -259,6 +262,19 @@ func TestSessionsOfCallers(t *testing.T) {
 			!strings.Contains(c.Policy, `["arn:aws:s3:::photos/in/*"]`) {
 			t.Errorf("the session's policy is %s", c.Policy)
 		}
+	}
+}
+
+// At AWS, here by the name that STS has in a VPC, such a session may use KMS keys too, but
+// through S3 alone: it could not read what is encrypted with one.
+func TestSessionPolicyHasKMS(t *testing.T) {
+	t.Parallel()
+	s, sts, _ := signing(t, []time.Duration{time.Hour}, "PRESIGN_SIGNING_SESSION=request",
+		"AWS_ENDPOINT_URL_STS=http://vpce-1.sts.eu-west-1.vpce.amazonaws.com", "HTTP_PROXY={sts}")
+	s.mustSign(t, `{"keys":["k"]}`)
+	const kms = `{"Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*","Condition":{"StringLike":{"kms:ViaService":"s3.*"}}}`
+	if calls := sts.Calls(); len(calls) != 1 || !json.Valid([]byte(calls[0].Policy)) || !strings.Contains(calls[0].Policy, kms) {
+		t.Errorf("calls %v", calls)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,6 +36,7 @@ type Source struct {
 	mu       sync.Mutex
 	loaded   *aws.Config
 	sessions *sessions // of the signing role
+	atAWS    bool      // STS is AWS's
 }
 
 func (s *Source) log() *slog.Logger {
@@ -58,7 +60,10 @@ func (s *Source) Config(ctx context.Context) (aws.Config, error) {
 		c.APIOptions = append(c.APIOptions, s.watchClock)
 		s.loaded = &c
 		if s.SigningRole != "" {
-			s.sessions = &sessions{assume: s.assumer(c), log: s.log()}
+			client := newSTS(c)
+			at := client.Options().BaseEndpoint
+			s.atAWS = at == nil || strings.Contains(*at, ".amazonaws.") // a VPC endpoint's name, say
+			s.sessions = &sessions{assume: s.assumer(client), log: s.log()}
 		}
 	}
 	return *s.loaded, nil

@@ -162,13 +162,18 @@ func (s *sessions) renew(ctx context.Context, id identity, e *session) {
 	close(r.done)
 }
 
-// assumer calls STS in the region: the SDK knows its endpoint there, which AWS prefers
-// to the global one.
+// newSTS makes a client for STS in the region: the SDK knows its endpoint there, which
+// AWS prefers to the global one.
 //
-//   - https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-//   - https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_region-endpoints.html
-func (s *Source) assumer(c aws.Config) func(context.Context, identity) (bulk.Credentials, error) {
-	client := sts.NewFromConfig(c, func(o *sts.Options) { o.Retryer = retry.AddWithMaxBackoffDelay(o.Retryer, maxBackoff) })
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_region-endpoints.html
+func newSTS(c aws.Config) *sts.Client {
+	return sts.NewFromConfig(c, func(o *sts.Options) { o.Retryer = retry.AddWithMaxBackoffDelay(o.Retryer, maxBackoff) })
+}
+
+// assumer calls STS.
+//
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+func (s *Source) assumer(client *sts.Client) func(context.Context, identity) (bulk.Credentials, error) {
 	return func(ctx context.Context, id identity) (bulk.Credentials, error) {
 		in := &sts.AssumeRoleInput{
 			RoleArn:         aws.String(s.SigningRole),

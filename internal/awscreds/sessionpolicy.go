@@ -50,7 +50,7 @@ func (s *Source) sessionPolicy(need *bulk.Need) string {
 }
 
 // policyOf writes the policy. Objects that are encrypted with a KMS key need the key too,
-// but through S3 alone.
+// but through S3 alone; other servers than AWS's refuse actions that they do not know.
 func (s *Source) policyOf(partition string, need *bulk.Need, prefixes []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":[%s],"Resource":[`, actions[need.Operation])
@@ -61,7 +61,10 @@ func (s *Source) policyOf(partition string, need *bulk.Need, prefixes []string) 
 		}
 		fmt.Fprintf(&b, `"%s%s*"`, folder, literally(prefix))
 	}
-	b.WriteString(`]},{"Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*","Condition":{"StringLike":{"kms:ViaService":"s3.*"}}}`)
+	b.WriteString(`]}`)
+	if s.atAWS {
+		b.WriteString(`,{"Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*","Condition":{"StringLike":{"kms:ViaService":"s3.*"}}}`)
+	}
 	if r := s.Results; r != nil {
 		fmt.Fprintf(&b, `,{"Effect":"Allow","Action":"s3:GetObject","Resource":"%s%s*"}`, objectsOf(partition, r.Bucket), literally(r.Prefix))
 	}

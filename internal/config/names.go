@@ -43,10 +43,11 @@ func accessPointRegion(s string) (region string, ok bool) {
 	return a.Region, ok
 }
 
+// isRole also takes a role without an account: Ceph's have none.
 func isRole(s string) bool {
 	a, err := arn.Parse(s)
 	name, isRole := strings.CutPrefix(a.Resource, "role/")
-	return err == nil && a.Service == "iam" && a.Region == "" && isAccount(a.AccountID) &&
+	return err == nil && a.Service == "iam" && a.Region == "" && (a.AccountID == "" || isAccount(a.AccountID)) &&
 		isRole && consists(name, lower+upper+digits+"+=,.@_/-")
 }
 
