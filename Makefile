@@ -48,6 +48,21 @@ test-bench: build ## The benchmarks check what they time.
 	go -C bench vet ./...
 	go -C bench test ./...
 
+.PHONY: chaos chaos-moto
+CHAOS ?= -messages 10000 -manifests 200
+chaos: build ## Jobs while everything fails that can: nothing lost, nothing doubled.
+	go build -o bin/jobs ./internal/cmd/jobs
+	bin/jobs chaos $(CHAOS)
+chaos-moto: build moto ## The same, smaller, against moto's SQS.
+	go build -o bin/jobs ./internal/cmd/jobs
+	bin/jobs chaos -sqs moto -messages 150 -manifests 20
+
+.PHONY: bench-manifest
+MANIFEST_KEYS ?= 100000,1000000,10000000
+bench-manifest: build boto3 ## Lists of up to ten million keys, on one core, beside a boto3 loop.
+	go build -o bin/jobs ./internal/cmd/jobs
+	bin/jobs bench -function bin/manifest/bootstrap -keys $(MANIFEST_KEYS)
+
 .PHONY: verify
 verify: build ## Every operation and awkward key against five S3 servers.
 	go vet -C verify ./...

@@ -25,7 +25,7 @@ const (
 	SlowDown      Kind = "503"          // SlowDown, for this request
 	Throttled     Kind = "throttled"    // SlowDown, for every request within throttlePeriod
 	CutRequest    Kind = "cut request"  // the connection ends in the middle of the request's body
-	Slow          Kind = "slow"         // the answer comes, up to slowest later
+	Slow          Kind = "slow"         // the answer comes, up to Slowest later
 	CutResponse   Kind = "cut response" // the connection ends in the middle of the answer's body
 	Lost          Kind = "lost answer"  // the connection ends before the answer
 	LateError     Kind = "200 error"    // CompleteMultipartUpload: an error under status 200, which S3 may send; no effect
@@ -41,13 +41,13 @@ type Rate struct {
 	Share float64
 }
 
-const (
-	throttlePeriod = 100 * time.Millisecond
-	slowest        = 400 * time.Millisecond
-)
+const throttlePeriod = 100 * time.Millisecond
 
 // Source draws faults and counts them. It is safe for concurrent use.
 type Source struct {
+	// Slowest is the most that a slow answer is late; it may be changed before the first request.
+	Slowest time.Duration
+
 	seed  uint64
 	rates Rates
 
@@ -59,7 +59,7 @@ type Source struct {
 
 // New makes a Source.
 func New(seed uint64, rates Rates) *Source {
-	return &Source{seed: seed, rates: rates, seen: map[string]uint64{}, count: map[Kind]int{}}
+	return &Source{Slowest: 400 * time.Millisecond, seed: seed, rates: rates, seen: map[string]uint64{}, count: map[Kind]int{}}
 }
 
 // Counts are the faults so far.

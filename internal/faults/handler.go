@@ -16,6 +16,9 @@ type Handler struct {
 	Next   http.Handler
 	Faults *Source
 
+	// Happened, if it is not nil, is told of every fault.
+	Happened func(kind Kind, r *http.Request)
+
 	// Refuse writes an error of the service. Nil: as S3 does.
 	Refuse func(w http.ResponseWriter, r *http.Request, status int, code string)
 }
@@ -37,6 +40,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if kind != "" {
 		h.Faults.happened(kind)
+		if h.Happened != nil {
+			h.Happened(kind, r)
+		}
 	}
 	switch kind {
 	case InternalError:
@@ -52,7 +58,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.CopyN(io.Discard, r.Body, random.Int64N(r.ContentLength))
 		panic(http.ErrAbortHandler) // which closes the connection
 	case Slow:
-		time.Sleep(time.Duration(random.Int64N(int64(slowest))))
+		time.Sleep(time.Duration(random.Int64N(int64(h.Faults.Slowest))))
 		h.Next.ServeHTTP(w, r)
 	case CutResponse, Lost:
 		h.cut(w, r, kind, random)

@@ -49,6 +49,18 @@ func (b *Book) Records(member string) (records []map[string]any) {
 	return records
 }
 
+// Count is how many lines hold a text.
+func (b *Book) Count(text string) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for line := range bytes.Lines(b.text.Bytes()) {
+		if bytes.Contains(line, []byte(text)) {
+			n++
+		}
+	}
+	return n
+}
+
 // neverLogged is what a signature or a URL looks like.
 var neverLogged = map[string]*regexp.Regexp{
 	"a signature":           regexp.MustCompile(`[0-9a-f]{64}`),

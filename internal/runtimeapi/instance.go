@@ -194,8 +194,10 @@ func startProcess(cfg *Config) (*process, error) {
 	cmd := exec.Command(cfg.Binary, cfg.Args...)
 	cmd.Dir = filepath.Dir(cfg.Binary)
 	cmd.Env = environ(cfg, l.Addr().String())
+	var lines *lineWriter
 	if cfg.Log != nil {
-		cmd.Stdout, cmd.Stderr = cfg.Log, cfg.Log
+		lines = &lineWriter{w: cfg.Log}
+		cmd.Stdout, cmd.Stderr = lines, lines // one pipe for both, read by one goroutine
 	}
 	cmd.WaitDelay = termGrace // a grandchild that kept stdout open must not hold up Wait
 
@@ -220,6 +222,9 @@ func startProcess(cfg *Config) (*process, error) {
 	go p.server.Serve(l)
 	go func() {
 		cmd.Wait() // how it ended is in cmd.ProcessState
+		if lines != nil {
+			lines.flush()
+		}
 		p.server.Close()
 		close(p.exited)
 	}()
@@ -453,4 +458,28 @@ func newTraceID() string {
 	var b [20]byte
 	rand.Read(b[:])
 	return fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", time.Now().Unix(), b[:12], b[12:])
+}
+
+// lineWriter writes whole lines, so that those of several processes do not mix.
+type lineWriter struct {
+	w    io.Writer
+	rest []byte // of a line whose end has not come
+}
+
+func (l *lineWriter) Write(p []byte) (int, error) {
+	end := bytes.LastIndexByte(p, '\n') + 1
+	if end == 0 {
+		l.rest = append(l.rest, p...)
+		return len(p), nil
+	}
+	_, err := l.w.Write(append(l.rest, p[:end]...))
+	l.rest = append(l.rest[:0], p[end:]...)
+	return len(p), err
+}
+
+// flush writes what a process left without a line's end.
+func (l *lineWriter) flush() {
+	if len(l.rest) > 0 {
+		l.w.Write(l.rest)
+	}
 }

@@ -43,7 +43,7 @@ type Config struct {
 	// Env wins over Lambda's variables, but for AWS_LAMBDA_RUNTIME_API.
 	Env []string
 
-	Log io.Writer // the function's stdout and stderr, written to one Write at a time; nil discards them
+	Log io.Writer // the function's stdout and stderr, whole lines, one Write at a time; nil discards them
 
 	Timeout     time.Duration // for one event, default 3 s as in Lambda
 	InitTimeout time.Duration // from the start of a process to its first poll, default 10 s as in Lambda
