@@ -3,6 +3,7 @@ package job_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/md5"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -336,6 +337,47 @@ func TestResultsAreNoInput(t *testing.T) {
 	if keys := b.keys(t, "lists"); len(keys) != 0 {
 		t.Errorf("%d objects were made", len(keys))
 	}
+}
+
+// An inventory that S3 writes where lists lie is one job, which its manifest.checksum
+// starts: of all that arrives, nothing else is taken for a list.
+func TestInventoryArrives(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "manifest", 20*time.Second)
+	b.put(t, "photos", "a+b é.jpg", []byte("one"), nil)
+	const folder = "manifests/photos/weekly/"
+	shard := gzipped("\"photos\",\"a%2Bb+%C3%A9.jpg\",\"\",\"true\",\"false\"\n\"photos\",\"gone\",\"v2\",\"true\",\"true\"\n")
+	text := mustJSON(map[string]any{
+		"sourceBucket": "photos", "destinationBucket": "arn:aws:s3:::lists", "version": "2016-11-30", "fileFormat": "CSV",
+		"fileSchema": "Bucket, Key, VersionId, IsLatest, IsDeleteMarker",
+		"files": []any{map[string]any{
+			"key": folder + "data/939c6d46-85a9-4ba8-87bd-9db705a579ce.csv.gz", "size": len(shard), "MD5checksum": fmt.Sprintf("%x", md5.Sum(shard)),
+		}},
+	})
+	for _, o := range []struct {
+		key  string
+		body []byte
+	}{
+		{folder + "data/939c6d46-85a9-4ba8-87bd-9db705a579ce.csv.gz", shard},
+		{folder + "hive/dt=2026-11-22-01-00/symlink.txt", []byte("s3://lists/" + folder + "data/939c6d46-85a9-4ba8-87bd-9db705a579ce.csv.gz\n")},
+		{folder + "2026-11-22T01-00Z/manifest.json", text},
+		{folder + "2026-11-22T01-00Z/manifest.checksum", fmt.Appendf(nil, "%x\n", md5.Sum(text))},
+	} {
+		if n := len(b.keys(t, "results")); n != 0 {
+			t.Fatalf("before %s there are %d results", o.key, n)
+		}
+		etag := b.put(t, "lists", o.key, o.body, nil)
+		if _, err := fn.Invoke(t.Context(), s3Event("lists", o.key, etag, "01")); err != nil {
+			t.Fatalf("%s: %v", o.key, err)
+		}
+	}
+	s, _ := b.only(t)
+	lines := b.lines(t, s)
+	if len(lines) != 1 || lines[0].Key != "a+b é.jpg" {
+		t.Fatalf("%+v", lines)
+	}
+	works(t, lines[0].URL, "one")
 }
 
 // A late second delivery that finds the list gone leaves the result be; a failure of

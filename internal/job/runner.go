@@ -58,12 +58,21 @@ func (r *Runner) isResult(o objects.Ref) bool {
 
 // Run does a job, as far as there is time. An error is one that may pass: the input must
 // be delivered again. Whatever else is wrong is in the summary, which is in the results
-// bucket, too. The summary is nil for an object that is a result itself.
+// bucket, too. The summary is nil for an object that is no input: a result itself, or a
+// part of an inventory.
 func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 	rec := audit.Begin(in.source)
 	if in.Request == nil && r.isResult(in.Object) {
 		r.Log.InfoContext(ctx, "an event of a result is passed over", "job", in.Identity)
 		return nil, nil
+	}
+	if in.Request == nil && in.Resume == nil && r.holds(in.Object.Bucket, in.Object.Key) {
+		if key, isPart := manifest.InventoryArrival(in.Object.Key); isPart && key == "" {
+			r.Log.InfoContext(ctx, "an event of a part of an inventory is passed over: that of its manifest.checksum counts", "job", in.Identity)
+			return nil, nil
+		} else if isPart {
+			in.Object = objects.Ref{Bucket: in.Object.Bucket, Key: key}
+		}
 	}
 	s := new(Summary)
 	err := r.run(ctx, in, s)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // Inventory is what an S3 Inventory's manifest.json says.
@@ -32,9 +33,53 @@ type Shard struct {
 	MD5  [md5.Size]byte
 }
 
-// ChecksumKey is where the checksum of a manifest.json lies. S3 writes it last: its
-// arrival says that the inventory is complete.
+// ChecksumKey is where the checksum of a manifest.json lies.
 func ChecksumKey(manifest string) string { return strings.TrimSuffix(manifest, "json") + "checksum" }
+
+// InventoryArrival tells what an object is that came to lie where lists do, by its key in
+// the layout of an S3 Inventory. S3 writes the manifest.checksum last, so its arrival says
+// that the inventory is complete: manifest is then the key of its manifest.json. The
+// other parts, the manifest.json itself included, are nothing to act upon: their manifest
+// is empty. A manifest.json that lies elsewhere is no part in this sense, but a list.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
+func InventoryArrival(key string) (manifest string, isPart bool) {
+	folders := strings.Split(key, "/")
+	name := folders[len(folders)-1]
+	folders = folders[:len(folders)-1]
+	parent := func(i int) string {
+		if i >= len(folders) {
+			return ""
+		}
+		return folders[len(folders)-1-i]
+	}
+	_, err := time.Parse("2006-01-02T15-04Z", parent(0))
+	isReport := err == nil
+	switch {
+	case name == "manifest.checksum" && isReport:
+		return strings.TrimSuffix(key, "checksum") + "json", true
+	case name == "manifest.checksum", name == "manifest.json" && isReport:
+		return "", true
+	case name == "symlink.txt" && strings.HasPrefix(parent(0), "dt=") && parent(1) == "hive":
+		return "", true
+	}
+	// bucket/configuration/data/UUID.csv.gz
+	stem, extension, _ := strings.Cut(name, ".")
+	isShard := extension == "csv.gz" || extension == "parquet" || extension == "orc"
+	return "", isShard && parent(0) == "data" && len(folders) >= 3 && isUUID(stem)
+}
+
+func isUUID(s string) bool {
+	if len(s) != len("939c6d46-85a9-4ba8-87bd-9db705a579ce") {
+		return false
+	}
+	for i := range len(s) {
+		if isDash := i == 8 || i == 13 || i == 18 || i == 23; isDash != (s[i] == '-') || !isDash && unhex(s[i]) > 15 {
+			return false
+		}
+	}
+	return true
+}
 
 // ParseInventory reads a manifest.json and holds it against its manifest.checksum, which
 // is the MD5 in hexadecimal; nil says that there is none. An error is a *BrokenError.

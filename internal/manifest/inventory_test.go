@@ -82,6 +82,37 @@ func TestParseInventory(t *testing.T) {
 	}
 }
 
+func TestInventoryArrival(t *testing.T) {
+	const report = "manifests/photos/weekly/2026-11-22T01-00Z/"
+	const shard = "939c6d46-85a9-4ba8-87bd-9db705a579ce"
+	for key, want := range map[string]struct {
+		manifest string
+		isPart   bool
+	}{
+		report + "manifest.checksum":                                   {report + "manifest.json", true},
+		report + "manifest.json":                                       {"", true},
+		"manifests/photos/weekly/hive/dt=2026-11-22-01-00/symlink.txt": {"", true},
+		"manifests/photos/weekly/data/" + shard + ".csv.gz":            {"", true},
+		"manifests/photos/weekly/data/" + shard + ".parquet":           {"", true},
+		"manifests/photos/weekly/data/" + shard + ".orc":               {"", true},
+		"manifests/copied/manifest.checksum":                           {"", true},
+		"manifests/copied/manifest.json":                               {"", false},
+		"manifest.json":                                                {"", false},
+		"manifests/data/" + shard + ".csv.gz":                          {"", false},
+		"manifests/photos/weekly/data/" + shard + ".csv":               {"", false},
+		"manifests/photos/weekly/data/" + shard[1:] + "x.csv.gz":       {"", false},
+		"manifests/photos/weekly/data/0" + shard[1:8] + "0.csv.gz":     {"", false},
+		"manifests/photos/weekly/lists/" + shard + ".csv.gz":           {"", false},
+		"manifests/hive/symlink.txt":                                   {"", false},
+		"symlink.txt":                                                  {"", false},
+		"":                                                             {"", false},
+	} {
+		if manifest, isPart := manifest.InventoryArrival(key); manifest != want.manifest || isPart != want.isPart {
+			t.Errorf("%s: %q, %t", key, manifest, isPart)
+		}
+	}
+}
+
 // inventory makes an inventory of one shard.
 func inventory(t testing.TB, format, schema string, file []byte) *manifest.Inventory {
 	t.Helper()

@@ -125,7 +125,7 @@ func TestSamples(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		case queueevent.Objects:
-			if len(m.Events) != 1 || m.Events[0].Key != "lists/harbour at dawn+1.csv" || m.Events[0].Ignored != "" {
+			if len(m.Events) != 1 || m.Events[0].Key != "manifests/harbour at dawn+1.csv" || m.Events[0].Ignored != "" {
 				t.Errorf("%s: %+v", name, m.Events)
 			}
 		}
