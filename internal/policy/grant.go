@@ -62,6 +62,7 @@ func (d *Document) Grant(c *Caller, bucket string, op s3op.Operation) (*Grant, *
 	g := &Grant{}
 	var refusal *Refusal
 	anyBucket := false // that a rule allows
+	unusable := false  // what is known of the caller, for a rule's prefixes
 	for _, r := range d.rules {
 		if r.callers != nil && !slices.ContainsFunc(r.callers, func(cond callers) bool { return cond.match(c) }) {
 			continue
@@ -72,6 +73,7 @@ func (d *Document) Grant(c *Caller, bucket string, op s3op.Operation) (*Grant, *
 		}
 		prefixes := r.expand(c)
 		if len(prefixes) == 0 {
+			unusable = true
 			continue
 		}
 		anyBucket = anyBucket || !r.deny
@@ -92,6 +94,9 @@ func (d *Document) Grant(c *Caller, bucket string, op s3op.Operation) (*Grant, *
 	case refusal != nil:
 	case !anyBucket:
 		refusal = &Refusal{Refused: RefusedBucket, Detail: fmt.Sprintf("no rule of the policy allows you this bucket; you are known to the service as a caller of the kind %q", c.Kind)}
+		if unusable {
+			refusal.Detail += ", and what a rule's prefix is made of is missing of you or has characters that may not stand there"
+		}
 	case len(g.allow) == 0:
 		refusal = &Refusal{Refused: RefusedOperation, Detail: fmt.Sprintf("no rule of the policy allows you %s on this bucket", op)}
 	}

@@ -334,6 +334,28 @@ func TestDecideBetweenRules(t *testing.T) {
 	}
 }
 
+// Who gets nothing is told as what the service knows the caller, and of a value that
+// cannot stand in a prefix, but not the value.
+func TestTellsWhyNothing(t *testing.T) {
+	d, err := policy.ParseDocument([]byte(house))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		caller policy.Caller
+		want   string
+	}{
+		{direct, `the kind "direct"`},
+		{token("../secret", ""), "has characters that may not stand there"},
+		{policy.Caller{Kind: policy.JWT, Claims: map[string]string{"iss": "https://example.com", "token_use": "id"}}, "is missing of you"},
+	} {
+		_, refusal := d.Grant(&test.caller, "photos", s3op.GetObject)
+		if refusal == nil || !strings.Contains(refusal.Detail, test.want) || strings.Contains(refusal.Detail, "secret") {
+			t.Errorf("%+v: %+v", test.caller, refusal)
+		}
+	}
+}
+
 // The prefixes under which all that is allowed lies, for a session of the signing role.
 func TestPrefixes(t *testing.T) {
 	for _, test := range []struct {
