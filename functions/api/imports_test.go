@@ -31,4 +31,12 @@ func TestImports(t *testing.T) {
 			t.Errorf("a function reaches %s", path)
 		}
 	}
+	// The synchronous answer waits for what is loaded: nothing of lists and queues is.
+	for _, path := range deps("bulkpresign/functions/api") {
+		for _, async := range []string{"internal/manifest", "internal/queueevent", "internal/bucketevent", "internal/job", "parquet-go", "aws-lambda-go/events"} {
+			if strings.Contains(path, async) {
+				t.Errorf("the api function reaches %s", path)
+			}
+		}
+	}
 }

@@ -18,8 +18,10 @@ const (
 	Percent
 
 	// FormEncoded is that of HTML forms: %XX is a byte, and + is a space. It is that of
-	// S3 Inventory's CSV:
+	// S3 Inventory's CSV, of which the documentation says that it is URL-encoded, and
+	// those who read it that a space is a plus:
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html
+	// https://github.com/cloud-custodian/cloud-custodian/issues/1997
 	FormEncoded
 )
 
