@@ -37,6 +37,7 @@ PHOTOS = "arn:aws:s3:::photos/"
 EVERYTHING = {
     "Operations": "GetObject,HeadObject,PutObject,DeleteObject,UploadPart", "BucketRegion": "eu-north-1", "KmsKeyArn": KEY,
     "ResultsBucket": "answers", "DataBucketPolicy": "true", "DataEvents": "true",
+    "Jobs": "true", "NotifyQueueArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:told",
     "ResponseStream": "true", "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms", "Deployment": "Canary10Percent5Minutes",
 }
 
@@ -74,6 +75,39 @@ API = [
      {"SigningRoleArn": SIGNING_ROLE, "Operations": "GetObject,PutObject,DeleteObject", "KmsKeyArn": KEY},
      {"AssumeSigningRole": ("sts:AssumeRole", SIGNING_ROLE)}),
 ]
+NOTES = f"arn:aws:sqs:{REGION}:{ACCOUNT}:told"
+
+
+def job(queue):
+    """The table of a role that does jobs."""
+    always = own_log({"RequestQueue": "queue", "ManifestQueue": "manifest"}[queue]) | {
+        "UseOwnQueue": ("sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes sqs:SendMessage",
+                        f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}")}
+    reads = {"SignReads": ("s3:GetObject", PHOTOS + "*")}
+
+    def kept(lists, bucket, results):
+        return {"ReadManifests": ("s3:GetObject s3:GetObjectVersion", f"arn:aws:s3:::{lists}*"),
+                "ListPrefixes": ("s3:ListBucket", f"arn:aws:s3:::{bucket}"),
+                "KeepResults": ("s3:GetObject s3:PutObject s3:AbortMultipartUpload", f"arn:aws:s3:::{results}*")}
+    jobs = {"Jobs": "true", "ResultsBucket": "answers"}
+    return always, [
+        ("lists in the data bucket", jobs, reads | kept("photos/manifests/", "photos", "answers/results/")),
+        ("lists apart, and notes", jobs | {"ManifestBucket": "lists", "ManifestPrefix": "in/", "NotifyQueueArn": NOTES},
+         reads | kept("lists/in/", "photos", "answers/results/") | {"TellOfResults": ("sqs:SendMessage", NOTES)}),
+        ("a results bucket of the stack's own", {"Jobs": "true", "MakeResultsBucket": "true"},
+         reads | kept("photos/manifests/", "photos", "<ResultsStore>/results/")),
+        ("everything", jobs | {
+            "Operations": "UploadPart,DeleteObject,PutObject,HeadObject,GetObject", "ObjectVersions": "true",
+            "KmsKeyArn": KEY},
+         {"SignReads": ("s3:GetObject s3:GetObjectVersion", PHOTOS + "*"),
+          "SignWrites": ("s3:PutObject", PHOTOS + "*"),
+          "SignDeletes": ("s3:DeleteObject s3:DeleteObjectVersion", PHOTOS + "*"),
+          "UseKeyThroughS3": ("kms:Decrypt kms:GenerateDataKey", KEY)} | kept("photos/manifests/", "photos", "answers/results/")),
+        ("signing role", jobs | {"SigningRoleArn": SIGNING_ROLE},
+         kept("photos/manifests/", "photos", "answers/results/") | {"AssumeSigningRole": ("sts:AssumeRole", SIGNING_ROLE)}),
+    ]
+
+
 DEPLOYMENT = [("gradual", {"Deployment": "Canary10Percent5Minutes"}, {
     "MoveAlias": ("lambda:GetAlias lambda:UpdateAlias", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:ApiFunction"),
     "ReadAlarms": ("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:*"),
@@ -93,6 +127,8 @@ def own_log(name):
 ROLES = {
     "ApiRole": (own_log("api"), API),
     "DeploymentRole": ({}, DEPLOYMENT),
+    "QueueRole": job("RequestQueue"),
+    "ManifestRole": job("ManifestQueue"),
 }
 CONDITIONS = {
     "SignReads": {"s3:authType": "REST-QUERY-STRING"},
@@ -109,6 +145,8 @@ CALLERS = [
          "type": "jwt", "identitySource": "$request.header.Authorization",
          "jwtConfiguration": {"issuer": "https://issuer.example.com/", "audience": ["web", "app"]}}}),
 ]
+# Those of other operators than StringEquals.
+OTHER_CONDITIONS = {"ListPrefixes": {"StringLike": {"s3:prefix": "*"}}}
 NO_VALUE = object()
 
 
@@ -161,6 +199,8 @@ class Stack:
             return any(argument)
         if function == "Split":
             return argument[1].split(argument[0])
+        if function == "FindInMap":
+            return self.template["Mappings"][argument[0]][argument[1]][argument[2]]
         if function == "Select":
             return argument[1][int(argument[0])]
         raise NotImplementedError(f"Fn::{function} in the template; teach {Path(__file__).name} what it means")
@@ -267,7 +307,7 @@ def check_role(title, policies, want, always):
             got[statement["Sid"]] = (
                 statement["Effect"], sorted(as_list(statement["Action"])), as_list(statement["Resource"]), condition)
     for sid, (actions, resource) in (want | always).items():
-        condition = {"StringEquals": CONDITIONS[sid]} if sid in CONDITIONS else {}
+        condition = OTHER_CONDITIONS.get(sid) or ({"StringEquals": CONDITIONS[sid]} if sid in CONDITIONS else {})
         expected = ("Allow", sorted(actions.split()), [resource], condition)
         if got.pop(sid, None) != expected:
             findings.append(f"{title}: statement {sid} is not {expected}")
