@@ -8,7 +8,7 @@ var HexPortable = hexPortable
 func (k *Kernel) SetEach(s *State, h *[Streams][8]uint32) {
 	for i := range h {
 		for j := range h[i] {
-			s.h[k.index(i, j)] = h[i][j]
+			s.h[index(k.columns, i, j)] = h[i][j]
 		}
 	}
 }

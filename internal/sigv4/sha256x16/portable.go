@@ -24,9 +24,10 @@ var k = [64]uint32{
 
 // portable is a kernel of one stream after the other.
 var portable = Kernel{
-	name:  "portable",
-	width: 1,
-	pays:  Streams + 1,
+	name:    "portable",
+	width:   1,
+	columns: 1,
+	pays:    Streams + 1,
 
 	expand: func(dst *Schedule, blocks *byte, n int) {
 		for i, b := range unsafe.Slice((*[BlockSize]byte)(unsafe.Pointer(blocks)), n) {
@@ -52,28 +53,36 @@ var portable = Kernel{
 			}
 		}
 	},
-	digests: rowDigests,
-	hexDigests: func(dst *[Streams]*[2 * Size]byte, s *chain) {
-		for i := range dst {
-			var digest [Size]byte
-			putDigest(&digest, s.row(i))
-			Hex(dst[i], &digest)
-		}
-	},
+	digests:    digestsOf(1),
+	hexDigests: hexDigestsOf(1),
 }
 
-// row is where a State in the order of streams has that of one.
+// row is where a chain with one stream after the other has that of one.
 func (s *chain) row(i int) *[8]uint32 { return (*[8]uint32)(s[8*i:]) }
 
-func rowDigests(dst *[Streams]*[Size]byte, s *chain) {
-	for i := range dst {
-		putDigest(dst[i], s.row(i))
+// digestsOf reads the digests from a chain of a kernel with so many columns.
+func digestsOf(columns int) func(*[Streams]*[Size]byte, *chain) {
+	return func(dst *[Streams]*[Size]byte, s *chain) {
+		for i, d := range dst {
+			putDigest(d, s[index(columns, i, 0):], columns)
+		}
 	}
 }
 
-func putDigest(dst *[Size]byte, h *[8]uint32) {
-	for i, v := range h {
-		binary.BigEndian.PutUint32(dst[4*i:], v)
+func hexDigestsOf(columns int) func(*[Streams]*[2 * Size]byte, *chain) {
+	return func(dst *[Streams]*[2 * Size]byte, s *chain) {
+		var digest [Size]byte
+		for i, d := range dst {
+			putDigest(&digest, s[index(columns, i, 0):], columns)
+			Hex(d, &digest)
+		}
+	}
+}
+
+// putDigest writes the digest whose words stand columns apart.
+func putDigest(dst *[Size]byte, words []uint32, columns int) {
+	for j := range 8 {
+		binary.BigEndian.PutUint32(dst[4*j:], words[j*columns])
 	}
 }
 

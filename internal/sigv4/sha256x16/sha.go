@@ -12,9 +12,10 @@ const assembled = true // for tests
 // interleaved is the kernel of sha_amd64.s and sha_arm64.s, four streams at a time. A
 // State has the streams one after the other.
 var interleaved = Kernel{
-	name:  "SHA instructions",
-	width: 4,
-	pays:  3,
+	name:    "SHA instructions",
+	width:   4,
+	columns: 1,
+	pays:    3,
 
 	expand: expand4,
 	blocks: func(s *chain, msgs *[Streams]*byte, n, streams int, live uint16) {
@@ -40,8 +41,8 @@ var interleaved = Kernel{
 			scheduled4((*[4][8]uint32)(unsafe.Pointer(s.row(i))), w, n, (*[4]*byte)(fetch[i:]))
 		}
 	},
-	digests:    portable.digests,
-	hexDigests: portable.hexDigests,
+	digests:    digestsOf(1),
+	hexDigests: hexDigestsOf(1),
 }
 
 // expand4 sets the n schedules at dst from the n blocks at blocks.

@@ -3,7 +3,7 @@
 //
 // In one message each round needs the result of the one before, so a hash of one
 // message leaves most of a processor idle. Independent messages fill it: in the lanes
-// of wide vectors (AVX-512), or interleaved four by four where the processor has
+// of wide vectors (AVX-512, AVX2), or interleaved four by four where the processor has
 // instructions for SHA-256 that take several cycles each. Beyond that, the message
 // schedule of a block does not depend on the chaining value: where many messages share
 // blocks, [Kernel.Expand] computes the schedules once and [Kernel.Scheduled] uses them
@@ -38,6 +38,9 @@ type State struct {
 
 type chain [Streams * 8]uint32
 
+// index is where a chain has word j of stream i.
+func index(columns, i, j int) int { return i/columns*columns*8 + j*columns + i%columns }
+
 // CopyFrom sets the chaining values.
 func (s *State) CopyFrom(t *State) { s.h = t.h }
 
@@ -52,8 +55,9 @@ type Kernel struct {
 	name  string
 	width int
 	pays  int
-	// columns tells the order of a State: H0 of all streams first, or H0 to H7 of one.
-	columns bool
+	// columns tells the order of a State: H0 of so many streams, H1 of them, and so on;
+	// or, where it is 1, one stream after the other.
+	columns int
 
 	expand     func(dst *Schedule, blocks *byte, n int)
 	blocks     func(s *chain, msgs *[Streams]*byte, n, streams int, live uint16)
@@ -70,8 +74,8 @@ func (k *Kernel) String() string {
 	return k.name
 }
 
-// Width is the number of streams that take no longer than one: 16, or 4 where the
-// sixteen are compressed four by four.
+// Width is the number of streams that take no longer than one: 16, or 4 or 8 where the
+// sixteen are compressed in parts.
 func (k *Kernel) Width() int { return k.width }
 
 // Pays is the number of messages from which a call with so few of them is faster than
@@ -88,7 +92,7 @@ var IV = [8]uint32{
 func (k *Kernel) Set(s *State, h *[8]uint32) {
 	for i := range Streams {
 		for j := range h {
-			s.h[k.index(i, j)] = h[j]
+			s.h[index(k.columns, i, j)] = h[j]
 		}
 	}
 }
@@ -96,17 +100,9 @@ func (k *Kernel) Set(s *State, h *[8]uint32) {
 // Get is the chaining value of a stream.
 func (k *Kernel) Get(s *State, stream int) (h [8]uint32) {
 	for j := range h {
-		h[j] = s.h[k.index(stream, j)]
+		h[j] = s.h[index(k.columns, stream, j)]
 	}
 	return h
-}
-
-// index is where State has word j of stream i.
-func (k *Kernel) index(i, j int) int {
-	if k.columns {
-		return j*Streams + i
-	}
-	return i*8 + j
 }
 
 // Expand computes the schedules of the first len(dst) blocks. It panics if there are

@@ -38,6 +38,9 @@ func TestKernels(t *testing.T) {
 		if cpuinfoHas(t, "sha_ni") && cpuinfoHas(t, "ssse3") {
 			want = append(want, "SHA instructions")
 		}
+		if cpuinfoHas(t, "avx2") {
+			want = append(want, "AVX2")
+		}
 		if cpuinfoHas(t, "avx512f") && cpuinfoHas(t, "avx512bw") {
 			want = append(want, "AVX-512")
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // streams is how many messages the instructions for SHA-256 take at a time, interleaved;
-// the vectors of AVX-512 take all sixteen.
+// vectors take one in each lane.
 const streams = 4
 
 // generatedBy is named in the first line of every generated file.
@@ -25,6 +25,7 @@ const pkg = "sha256x16"
 var files = map[string]func() ([]byte, error){
 	"sha_amd64.s":    amd64,
 	"sha_arm64.s":    arm64,
+	"avx2_amd64.s":   avx2,
 	"avx512_amd64.s": avx512,
 }
 
