@@ -149,11 +149,13 @@ func runBench(ctx context.Context, flags *flag.FlagSet, args []string) error {
 		all = append(all, m)
 	}
 	fmt.Printf("\nboto3 %s in a loop, %d keys: %.2f s, ours %.3f s\n\n", boto.version, sampleKeys, median(theirs).Seconds(), median(ours).Seconds())
-	return conclude(all, ratio)
+	line, err := conclude(all, ratio)
+	fmt.Println(line)
+	return err
 }
 
-// conclude prints the closing line and says which bound was missed.
-func conclude(all []measurement, ratio float64) error {
+// conclude makes the closing line and says which bound was missed.
+func conclude(all []measurement, ratio float64) (line string, err error) {
 	var problems []error
 	// A hundred thousand keys make a result of two parts, for which not all buffers are used yet.
 	first, last := all[0], all[len(all)-1]
@@ -161,7 +163,6 @@ func conclude(all []measurement, ratio float64) error {
 		first = all[i]
 	}
 	at := slices.IndexFunc(all, func(m measurement) bool { return m.keys == boundKeys })
-	line := ""
 	if at >= 0 {
 		m := all[at]
 		line = fmt.Sprintf("%d keys in %.2f s on one core, peak %.0f MiB, ", m.keys, m.took.Seconds(), mib(m.peak))
@@ -183,8 +184,7 @@ func conclude(all []measurement, ratio float64) error {
 			problems = append(problems, fmt.Errorf("a list of %d keys needs %.2f times the memory of one of %d", last.keys, memory, first.keys))
 		}
 	}
-	fmt.Printf("bench-manifest: %s%.0f x a boto3 loop\n", line, ratio)
-	return errors.Join(problems...)
+	return fmt.Sprintf("bench-manifest: %s%.0f x a boto3 loop", line, ratio), errors.Join(problems...)
 }
 
 func mib(n int64) float64 { return float64(n) / (1 << 20) }

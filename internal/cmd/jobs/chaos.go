@@ -64,7 +64,7 @@ const (
 	shortSlow   = 1400 * time.Millisecond // less than what a function keeps of such a time to hand on
 	asyncTries  = 3                       // of an asynchronous invocation, as Lambda has it
 	sharedLists = 20
-	sampledURLs = 300
+	sampledURLs = 300 // or some more are used
 )
 
 // chaos is one run.
@@ -78,6 +78,8 @@ type chaos struct {
 	arns  map[string]string
 
 	faults map[string]*faults.Source // by what they are of
+
+	sampled int // results of which a URL is used, at least
 
 	invocations, failed atomic.Int64 // events, and those that were not answered well
 	twice               atomic.Int64 // messages given to two consumers at once
@@ -112,7 +114,7 @@ func runChaos(ctx context.Context, flags *flag.FlagSet, args []string) error {
 		defer f.Close()
 		lines = io.MultiWriter(book, f)
 	}
-	c := &chaos{book: book, urls: map[string]string{}, arns: map[string]string{}}
+	c := &chaos{sampled: sampledURLs, book: book, urls: map[string]string{}, arns: map[string]string{}}
 	c.faults = map[string]*faults.Source{
 		"S3": faults.New(*seed, s3Faults), "S3, slow": faults.New(*seed, slowS3Faults), "SQS": faults.New(*seed, sqsFaults),
 		"queue": faults.New(*seed, queueKills), "manifest": faults.New(*seed, manifestKills),

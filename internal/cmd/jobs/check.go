@@ -67,7 +67,6 @@ func (c *chaos) check(ctx context.Context, w *workload, dead map[string]bool) (*
 			r.problems = append(r.problems, fmt.Errorf("%s %s: "+format, append([]any{in.kind, in.name}, args...)...))
 		}
 	}
-	urls := 0
 	for i, in := range w.inputs {
 		r.kinds[in.kind]++
 		found := folders[in.name]
@@ -84,9 +83,8 @@ func (c *chaos) check(ctx context.Context, w *workload, dead map[string]bool) (*
 			continue
 		}
 		sample := 0
-		if i%max(1, len(w.inputs)/sampledURLs) == 0 && urls < 2*sampledURLs {
+		if c.sampled > 0 && i%max(1, len(w.inputs)/c.sampled) == 0 {
 			sample = 1 + in.count/2
-			urls++
 		}
 		if err := c.checkInput(ctx, in, found, sample, r); err != nil {
 			r.lost++ // what is not right is as good as not there

@@ -107,7 +107,7 @@ func keysOf(ctx context.Context, c *s3.Client, bucket string) (keys []string, er
 func created(bucket, key, etag string, size int64, sequencer string) []byte {
 	record := map[string]any{
 		"eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": region,
-		"eventTime": time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), "eventName": "ObjectCreated:Put",
+		"eventTime": "2026-11-23T08:00:00.000Z", "eventName": "ObjectCreated:Put",
 		"userIdentity":      map[string]string{"principalId": "AWS:AIDAINPONIXQXHT3IKHL2"},
 		"requestParameters": map[string]string{"sourceIPAddress": "192.0.2.1"},
 		"responseElements":  map[string]string{"x-amz-request-id": "0123456789ABCDEF", "x-amz-id-2": "id"},
