@@ -1,9 +1,9 @@
-// Abuse sends a function the worst that an event of 6 MB can hold and reports what it answers, how long it takes and
-// how much memory it needs. Each input meets a process of its own, the real binary under the local runtime API, on one
+// Abuse sends the functions the worst that an event of 6 MB or a list can hold and reports what they answer, how long
+// they take and how much memory they need. Each input meets a process of its own, the real binary under the local runtime API, on one
 // core and with its memory limited by the operating system. It exits 0 only if every input got its answer within the
 // bounds.
 //
-//	abuse [-function path] [-memory MB] [-time d] [-run text]
+//	abuse [-functions folder] [-memory MB] [-time d] [-run text]
 //
 // It needs Linux: the limit is RLIMIT_DATA and the figure is the kernel's VmHWM.
 package main
@@ -32,12 +32,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, "abuse:", limited(os.Args[2], os.Args[3], os.Args[4]))
 		os.Exit(1)
 	}
-	function := flag.String("function", "bin/api/bootstrap", "the function's binary")
+	functions := flag.String("functions", "bin", "the folder of the functions' binaries")
 	memory := flag.Int("memory", 512, "what the process may have, in MB")
-	most := flag.Duration("time", 4*time.Second, "what an answer may take")
+	most := flag.Duration("time", 4*time.Second, "what an answer may take; ten times that for a list")
 	only := flag.String("run", "", "only the inputs whose names hold this text")
 	flag.Parse()
-	broken, err := report(os.Stdout, *function, *memory, *most, *only)
+	broken, err := report(os.Stdout, *functions, *memory, *most, *only)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "abuse:", err)
 		os.Exit(1)
@@ -65,13 +65,13 @@ func limited(memory, pidFile, function string) error {
 }
 
 // report prints the table and counts the inputs that broke a bound.
-func report(w io.Writer, function string, memory int, most time.Duration, only string) (broken int, err error) {
-	function, err = filepath.Abs(function)
+func report(w io.Writer, functions string, memory int, most time.Duration, only string) (broken int, err error) {
+	functions, err = filepath.Abs(functions)
 	if err != nil {
 		return 0, err
 	}
 	credentials := s3server.Credentials{AccessKeyID: "ASIAABUSE", SecretAccessKey: "abuse", SessionToken: strings.Repeat("t", 1000)}
-	s3, err := s3server.Start(s3server.Config{Region: "eu-west-1", Buckets: []string{"answers"}, Credentials: []s3server.Credentials{credentials}})
+	s3, err := s3server.Start(s3server.Config{Region: "eu-west-1", Buckets: []string{"answers", "lists"}, Credentials: []s3server.Credentials{credentials}})
 	if err != nil {
 		return 0, err
 	}
@@ -83,17 +83,18 @@ func report(w io.Writer, function string, memory int, most time.Duration, only s
 		"AWS_SESSION_TOKEN=" + credentials.SessionToken,
 		"AWS_ENDPOINT_URL_S3=" + s3.Endpoint(),
 		"PRESIGN_BUCKETS=photos",
+		"PRESIGN_MANIFEST_BUCKET=lists",
 		"PRESIGN_OPERATIONS=GetObject,PutObject,UploadPart",
 		"AWS_CONFIG_FILE=" + os.DevNull,
 		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 		"AWS_EC2_METADATA_DISABLED=true",
 	}
-	fmt.Fprintf(w, "Bounds: %d MB, %v.\n\n| input | event | answer | ms | peak MB |\n|---|--:|---|--:|--:|\n", memory, most)
-	for _, in := range inputs {
+	fmt.Fprintf(w, "Bounds: %d MB, %v, for lists %v.\n\n| input | bytes | answer | ms | peak MB |\n|---|--:|---|--:|--:|\n", memory, most, 10*most)
+	for _, in := range append(inputs, lists...) {
 		if !strings.Contains(in.name, only) {
 			continue
 		}
-		o, err := try(function, memory, environment, in)
+		o, err := try(functions, memory, environment, s3, in)
 		if err != nil {
 			return broken, fmt.Errorf("%s: %w", in.name, err)
 		}
@@ -101,26 +102,47 @@ func report(w io.Writer, function string, memory int, most time.Duration, only s
 		if o.answer != in.answer {
 			note = ", not " + in.answer
 		}
-		if o.took > most {
+		bound := most
+		if in.lists != nil {
+			bound *= 10
+		}
+		if o.took > bound {
 			note += ", too slow"
 		}
 		if note != "" {
 			broken++
 		}
-		fmt.Fprintf(w, "| %s | %d | %s%s | %d | %d |\n", in.name, o.event, o.answer, note, o.took.Milliseconds(), o.peak>>20)
+		fmt.Fprintf(w, "| %s | %d | %s%s | %d | %d |\n", in.name, o.bytes, o.answer, note, o.took.Milliseconds(), o.peak>>20)
 	}
 	return broken, nil
 }
 
 type outcome struct {
-	event  int // bytes
+	bytes  int // of the event or the lists
 	answer string
 	took   time.Duration
 	peak   int64 // resident bytes, at most
 }
 
 // try hands one input to a process of its own.
-func try(function string, memory int, environment []string, in input) (outcome, error) {
+func try(functions string, memory int, environment []string, s3 *s3server.Server, in input) (outcome, error) {
+	var event []byte
+	var o outcome
+	function := filepath.Join(functions, "api", "bootstrap")
+	if in.lists == nil {
+		event = in.event()
+		o.bytes = len(event)
+	} else {
+		function = filepath.Join(functions, "manifest", "bootstrap")
+		environment = append(environment, results...)
+		for _, l := range in.lists() {
+			if err := s3.Put("lists", l.key, l.body); err != nil {
+				return outcome{}, err
+			}
+			event = fmt.Appendf(nil, `{"manifest":"s3://lists/%s"}`, l.key)
+			o.bytes += len(l.body)
+		}
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return outcome{}, err
@@ -134,7 +156,7 @@ func try(function string, memory int, environment []string, in input) (outcome, 
 	fn, err := runtimeapi.Start(context.Background(), runtimeapi.Config{
 		Binary:   self,
 		Args:     []string{"exec", strconv.Itoa(memory), pidFile, function},
-		Timeout:  29 * time.Second, // as in template.yaml
+		Timeout:  2 * time.Minute, // longer than any bound, so that it is seen by how much one is broken
 		Region:   "eu-west-1",
 		MemoryMB: memory,
 		Env:      append(environment, in.env...),
@@ -143,8 +165,6 @@ func try(function string, memory int, environment []string, in input) (outcome, 
 		return outcome{}, err
 	}
 	defer fn.Close()
-	event := in.event()
-	o := outcome{event: len(event)}
 	began := time.Now()
 	payload, err := fn.Invoke(context.Background(), event)
 	o.took = time.Since(began)
