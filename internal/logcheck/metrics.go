@@ -47,6 +47,20 @@ func Metrics(line []byte) error {
 	return nil
 }
 
+// MetricNames are those of a record with metrics.
+func MetricNames(record map[string]any) (names []string) {
+	aws, _ := record["_aws"].(map[string]any)
+	directives, _ := aws["CloudWatchMetrics"].([]any)
+	for _, d := range directives {
+		metrics, _ := d.(map[string]any)["Metrics"].([]any)
+		for _, m := range metrics {
+			name, _ := m.(map[string]any)["Name"].(string)
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 type directive struct {
 	Namespace  string
 	Dimensions [][]string
