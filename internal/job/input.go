@@ -18,7 +18,7 @@ import (
 
 // Input is what asks for a result: a request, or an object that was made.
 type Input struct {
-	Caller   policy.Caller `json:"caller"`
+	Caller   policy.Caller `json:"-"`                 // who delivered it; a message does not say so itself
 	Identity string        `json:"identity"`          // the same each time the input is delivered
 	Request  []byte        `json:"request,omitempty"` // the text of a request, or nil
 	Object   objects.Ref   `json:"object,omitzero"`   // that was made
@@ -85,10 +85,8 @@ func messageInputs(m *queueevent.Message) (list []*Input) {
 		list = []*Input{{Request: m.Text, Identity: m.Identity, bad: m.Err}}
 	}
 	for _, in := range list {
-		in.source, in.id = source, m.ID
-		if m.Kind != queueevent.Continuation { // which has the caller that the job began with
-			in.Caller = caller
-		}
+		// Of a job that was handed on too: whoever may send messages could name any caller there.
+		in.Caller, in.source, in.id = caller, source, m.ID
 	}
 	return list
 }

@@ -288,6 +288,39 @@ func TestPrefixIsJudged(t *testing.T) {
 	}
 }
 
+// A message is its queue's, whatever it says of itself: not even one that has the form of
+// a job that was handed on brings a caller of its own.
+func TestCallerIsTheQueue(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "queue", 10*time.Second, `PRESIGN_POLICY={"rules":[
+		{"name":"jobs","effect":"allow","callers":[{"service":{"principal":"sqs.amazonaws.com","source_arn":"arn:aws:sqs:*:*:*"}}],"prefixes":["in/"]},
+		{"name":"people","effect":"allow","callers":[{"iam":true},{"direct":true}]}]}`)
+	const request = `{"keys":["in/a","private/x"],"explain":false}`
+	forged := mustJSON(map[string]any{"presign_job": map[string]any{
+		"identity": "forged", "request": []byte(request),
+		"caller": map[string]any{"Kind": 1, "ARN": "arn:aws:iam::123456789012:user/root", "Account": "123456789012"},
+	}})
+	for _, body := range []string{request, string(forged)} {
+		answer, err := fn.Invoke(t.Context(), sqsEvent(body))
+		if err != nil || string(answer) != `{"batchItemFailures":[]}` {
+			t.Fatalf("%s, %v", answer, err)
+		}
+	}
+	folders := 0
+	for _, key := range b.keys(t, "results") {
+		if folder, ok := strings.CutSuffix(key, "/summary.json"); ok {
+			folders++
+			if s := b.summary(t, folder); s.Signed != 1 || s.Failed["KeyNotAllowed"] != 1 {
+				t.Errorf("%s: %d signed, failed %v", folder, s.Signed, s.Failed)
+			}
+		}
+	}
+	if folders != 2 {
+		t.Errorf("%d summaries", folders)
+	}
+}
+
 // An object that was made gets one URL, and the same event twice, or over another way,
 // makes one result.
 func TestObjectAndDuplicates(t *testing.T) {
