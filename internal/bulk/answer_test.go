@@ -280,3 +280,35 @@ func (f *failing) Write([]byte) (int, error) {
 	f.writes++
 	return 0, f.err
 }
+
+// A quoted answer means the bare one, whatever the keys hold.
+func TestQuoted(t *testing.T) {
+	var keys []string
+	for c := range 0x80 {
+		keys = append(keys, string(rune(c)))
+	}
+	request, err := json.Marshal(map[string]any{"keys": append(keys, strings.Join(keys, ""))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range formats {
+		p, err := plan(standing(), bytes.Clone(request))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Sign()
+		var got string
+		if err := json.Unmarshal([]byte(`"`+string(p.Append(nil, f, bulk.Quoted))+`"`), &got); err != nil {
+			t.Fatal(err)
+		}
+		if want := string(p.Append(nil, f, bulk.Bare)); got != want {
+			t.Errorf("%s: the quoted answer is not the bare one", f)
+		}
+		if f == bulk.JSON {
+			var object struct{ URLs map[string]string }
+			if err := json.Unmarshal([]byte(got), &object); err != nil || len(object.URLs) != len(keys) { // "." is refused, their sum is not
+				t.Errorf("%d keys came through, want %d; %v", len(object.URLs), len(keys), err)
+			}
+		}
+	}
+}

@@ -234,28 +234,43 @@ func appendEscaped(dst []byte, s string, times int) []byte {
 	if times == 0 {
 		return append(dst, s...)
 	}
-	table := &escapes[times]
 	plain := 0 // where what needs no escaping begins
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
 			dst = append(dst, s[plain:i]...)
-			dst = append(dst, table[c]...)
+			dst = appendEscape(dst, c, times)
 			plain = i + 1
 		}
 	}
 	return append(dst, s[plain:]...)
 }
 
-// escapes has what RFC 8259, section 7, makes of the bytes that need it, once and
-// twice.
-var escapes = func() (t [3][256]string) {
-	for c := range byte(' ') {
-		t[1][c], t[2][c] = `\u00`+hex.EncodeToString([]byte{c}), `\\u00`+hex.EncodeToString([]byte{c})
+// appendEscape appends what RFC 8259, section 7, makes of a byte that needs it.
+func appendEscape(dst []byte, c byte, times int) []byte {
+	const hexDigits = "0123456789abcdef"
+	escape := [6]byte{'\\', c}
+	n := 2
+	switch c {
+	case '"', '\\':
+	case '\b':
+		escape[1] = 'b'
+	case '\f':
+		escape[1] = 'f'
+	case '\n':
+		escape[1] = 'n'
+	case '\r':
+		escape[1] = 'r'
+	case '\t':
+		escape[1] = 't'
+	default:
+		n = copy(escape[1:], "u00") + 3
+		escape[4], escape[5] = hexDigits[c>>4], hexDigits[c&15]
 	}
-	for c, letter := range map[byte]string{'\b': "b", '\f': "f", '\n': "n", '\r': "r", '\t': "t"} {
-		t[1][c], t[2][c] = `\`+letter, `\\`+letter
+	for _, b := range escape[:n] {
+		if times == 2 && (b == '"' || b == '\\') {
+			dst = append(dst, '\\')
+		}
+		dst = append(dst, b)
 	}
-	t[1]['"'], t[2]['"'] = `\"`, `\\\"`
-	t[1]['\\'], t[2]['\\'] = `\\`, `\\\\`
-	return t
-}()
+	return dst
+}
