@@ -124,7 +124,9 @@ func (p *Presigner) layURL(url, path []byte) *[hexSize]byte {
 // hashes.
 func (p *Presigner) touch(memory []byte) {
 	const line = 64
+	var sum byte
 	for i := 0; i < len(memory); i += line {
-		p.touched |= memory[i]
+		sum |= memory[i]
 	}
+	p.touched = sum
 }

@@ -51,8 +51,8 @@ func AppendEscapedPath(dst []byte, key string) []byte {
 	for stay+word <= len(key) {
 		x := littleEndian(key[stay:])
 		binary.LittleEndian.PutUint64(copied[stay:], x)
-		if special := ^plain(x) & high; special != 0 {
-			stay += bits.TrailingZeros64(special) / 8
+		if marks := special(x); marks != 0 {
+			stay += bits.TrailingZeros64(marks) / 8
 			return appendEscapedPath(dst[:n+stay], key[stay:])
 		}
 		stay += word
@@ -60,22 +60,27 @@ func AppendEscapedPath(dst []byte, key string) []byte {
 	if last := len(key) - word; last >= 0 { // what is left, with some that was copied before
 		x := littleEndian(key[last:])
 		binary.LittleEndian.PutUint64(copied[last:], x)
-		special := ^plain(x) & high
-		stay = last + bits.TrailingZeros64(special)/8
+		stay = last + bits.TrailingZeros64(special(x))/8
 	}
 	return appendEscapedPath(dst[:n+stay], key[stay:])
 }
 
 // appendEscapedPath is AppendEscapedPath, byte by byte.
 func appendEscapedPath(dst []byte, key string) []byte {
+	n := len(dst)
+	dst = slices.Grow(dst, 3*len(key))
+	escaped := dst[n : n+3*len(key)]
+	at := 0
 	for i := 0; i < len(key); i++ {
 		if c := key[i]; unreserved[c] || c == '/' {
-			dst = append(dst, c)
+			escaped[at] = c
+			at++
 		} else {
-			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
+			escaped[at], escaped[at+1], escaped[at+2] = '%', upperHex[c>>4], upperHex[c&15]
+			at += 3
 		}
 	}
-	return dst
+	return dst[:n+at]
 }
 
 func littleEndian(s string) uint64 {
@@ -86,14 +91,14 @@ func littleEndian(s string) uint64 {
 
 const ones, high = 0x0101010101010101, 0x8080808080808080
 
-// plain marks the high bit of each byte of x that stays as it is in a path. The bytes
-// that the sums see are below 0x80, so no sum carries into the next byte.
-func plain(x uint64) uint64 {
+// special marks the high bit of each byte of x that is to be looked at: all but letters,
+// digits, "-", ".", "/" and "_". (That "~" stays as it is too is for who looks.) The
+// bytes that the sums see are below 0x80, so no sum carries into the next byte.
+func special(x uint64) uint64 {
 	low := x &^ high
 	lower := low | ones*0x20
 	digits := (low + ones*(0x80-'-')) &^ (low + ones*(0x7f-'9')) // - . / 0-9 are adjacent
 	letters := (lower + ones*(0x80-'a')) &^ (lower + ones*(0x7f-'z'))
-	underscore := ^((low ^ ones*'_') + ones*0x7f)
-	tilde := ^((low ^ ones*'~') + ones*0x7f)
-	return (digits | letters | underscore | tilde) &^ x
+	notUnderscore := (low ^ ones*'_') + ones*0x7f
+	return (notUnderscore&^digits&^letters | x) & high
 }

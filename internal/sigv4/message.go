@@ -13,6 +13,7 @@ import "encoding/binary"
 type message struct {
 	buf       []byte
 	tail, end int
+	sizeAt    int    // where the last padding has the size
 	head      []byte // method "\n" prefix; shared
 }
 
@@ -30,7 +31,9 @@ func (m *message) reset(head, tail []byte) {
 	m.end = m.tail + len(tail)
 	m.buf = resize(m.buf, m.end+paddingRoom)
 	copy(m.buf[m.tail:], tail)
+	clear(m.buf[m.end:])
 	m.buf[m.end] = 0x80
+	m.sizeAt = m.end + 1
 }
 
 func resize[T any](s []T, n int) []T {
@@ -58,7 +61,8 @@ func (m *message) lay(path []byte) (padded []byte, size int) {
 	copy(request[len(m.head):], path)
 	size = m.end - begin
 	whole := (size + 1 + 8 + block - 1) / block * block
-	clear(m.buf[m.end+1:])
-	binary.BigEndian.PutUint64(request[whole-8:], uint64(size)*8)
+	binary.BigEndian.PutUint64(m.buf[m.sizeAt:], 0)
+	m.sizeAt = begin + whole - 8
+	binary.BigEndian.PutUint64(m.buf[m.sizeAt:], uint64(size)*8)
 	return request[:whole], size
 }
