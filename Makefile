@@ -14,6 +14,8 @@ LEAN = github.com/aws/... net/http net crypto/tls crypto/x509 crypto/internal/fi
 	encoding/json encoding/asn1 log/slog math/big regexp regexp/syntax vendor/...
 BUILD = CGO_ENABLED=0 go build -tags lambda.norpc,nethttpomithttp2 -trimpath -ldflags "-s -w" $(LEAN:%=-gcflags=%=-l)
 
+comma := ,
+
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: build
@@ -38,12 +40,15 @@ test: ## Vet, staticcheck and all tests with the race detector.
 bench: ## Every contestant's time for a URL, in one run.
 	@sh bench/install.sh
 	@go -C bench run .
-.PHONY: bench-coldstart bench-invoke
+.PHONY: bench-coldstart bench-invoke bench-kernels
 bench-coldstart: build ## From process start to first poll, against a bare function.
 	@ARTIFACTS_DIR=.cache/deployed $(MAKE) -s build-ApiFunction
 	@cd bench/coldstart && go run . -deployed ../../.cache/deployed/bootstrap
 bench-invoke: build ## Whole invocations, against a straightforward function.
 	@cd bench/invoke && go run .
+bench-kernels: build ## What our own SHA-256 is worth in whole invocations.
+	@$(subst -tags ,-tags onestream$(comma),$(BUILD)) -o .cache/onestream/bootstrap ./functions/api
+	@cd bench/invoke && go run . -scale 2 -against ../../.cache/onestream/bootstrap
 test-bench: build ## The benchmarks check what they time.
 	go -C bench vet ./...
 	go -C bench test ./...

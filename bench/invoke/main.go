@@ -49,6 +49,7 @@ var batches = []batch{{1, false, 300}, {100, false, 100}, {3_500, false, 25}, {4
 
 func main() {
 	scale := flag.Float64("scale", 1, "multiplies the rounds of measuring; the medians count")
+	against := flag.String("against", "", "a `binary` of our function to measure in the straightforward one's place")
 	flag.Parse()
 	if flag.NArg() > 0 || *scale <= 0 {
 		flag.Usage()
@@ -57,7 +58,7 @@ func main() {
 	for i, b := range batches {
 		batches[i].rounds = max(1, int(float64(b.rounds)**scale))
 	}
-	if err := run(os.Stdout, batches); err != nil {
+	if err := run(os.Stdout, batches, *against); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-invoke:", err)
 		os.Exit(1)
 	}
@@ -79,7 +80,8 @@ type contestant struct {
 
 func (c *contestant) median() time.Duration { return fn.Median(c.times) }
 
-func run(w io.Writer, batches []batch) error {
+// run measures. The straightforward function is built, unless against names another.
+func run(w io.Writer, batches []batch, against string) error {
 	dir, err := os.MkdirTemp("", "invoke")
 	if err != nil {
 		return err
@@ -93,17 +95,17 @@ func run(w io.Writer, batches []batch) error {
 	var rows []*row
 	for _, b := range batches {
 		r := &row{batch: b}
-		if err := r.measure(dir); err != nil {
+		if err := r.measure(dir, against); err != nil {
 			return fmt.Errorf("%d keys: %w", b.keys, err)
 		}
 		rows = append(rows, r)
 	}
-	print(w, rows)
+	print(w, rows, against)
 	return nil
 }
 
 // measure checks that both functions give the same URLs, then takes their times.
-func (r *row) measure(dir string) (err error) {
+func (r *row) measure(dir, against string) (err error) {
 	event, err := newEvent(r.batch)
 	if err != nil {
 		return err
@@ -112,8 +114,11 @@ func (r *row) measure(dir string) (err error) {
 		return err
 	}
 	defer r.ours.f.Close()
+	if against == "" {
+		against = filepath.Join(dir, "straightforward")
+	}
 	// The SDK's client would add a parameter to every URL of its own accord.
-	if r.straightforward.f, err = fn.Start(filepath.Join(dir, "straightforward"),
+	if r.straightforward.f, err = fn.Start(against,
 		"AWS_RESPONSE_CHECKSUM_VALIDATION=when_required"); err != nil {
 		return err
 	}
@@ -224,9 +229,12 @@ func urls(payload []byte) (map[string]string, error) {
 	return object.URLs, err
 }
 
-func print(w io.Writer, rows []*row) {
+func print(w io.Writer, rows []*row, against string) {
 	fmt.Fprintln(w, "one invocation at the runtime API, medians of interleaved rounds")
 	fmt.Fprintln(w, "echo: only moves as many bytes, in aws-lambda-go's loop and in ours; net: each without the echo in its own loop")
+	if against != "" {
+		fmt.Fprintf(w, "straightforward: not so, but %s\n", against)
+	}
 	fmt.Fprintln(w)
 	head := "| batch            | rounds | answer, MB | ours, ms | straightforward, ms | echo, ms | echo in our loop, ms | x gross | x net | ours, peak MB | straightforward, peak MB |"
 	fmt.Fprintln(w, head)
@@ -235,6 +243,9 @@ func print(w io.Writer, rows []*row) {
 	var summary []string
 	for _, r := range rows {
 		ours, theirs, echo, ourEcho := r.ours.median(), r.straightforward.median(), r.echo.median(), r.ourEcho.median()
+		if against != "" {
+			echo = ourEcho // it runs in our loop, too
+		}
 		gross := float64(theirs) / float64(ours)
 		net := "-" // where ours is as fast as its echo, but for noise
 		if ours > ourEcho {
