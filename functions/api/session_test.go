@@ -123,34 +123,58 @@ func TestSigningRole(t *testing.T) {
 	}
 }
 
-// STS throttles: the session that holds is used on, and the log says so once. When it has
-// ended, requests fail as something that passes.
+// STS throttles, or is not there: the session that holds is used on, and the log says so
+// once. When it has ended, requests fail as something that passes.
 func TestSTSFails(t *testing.T) {
 	t.Parallel()
-	const left = 8 * time.Second
-	s, _, sessions := signing(t, []time.Duration{sessionMargin + left})
-	end := time.Now().Add(left)
-	if r := s.mustSign(t, `{"keys":["k"],"expires_in":1}`); r.ExpiresAtBasis != "signature" {
-		t.Fatalf("basis %s", r.ExpiresAtBasis)
+	for name, cause := range map[string]string{"throttles": "Throttling", "is down": "connection refused"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const left = 8 * time.Second
+			s, sts, sessions := signing(t, []time.Duration{sessionMargin + left})
+			end := time.Now().Add(left)
+			if r := s.mustSign(t, `{"keys":["k"],"expires_in":1}`); r.ExpiresAtBasis != "signature" {
+				t.Fatalf("basis %s", r.ExpiresAtBasis)
+			}
+			if name == "is down" {
+				sts.Close()
+			}
+			for range 2 {
+				r := s.mustSign(t, `{"keys":["k"],"expires_in":600}`)
+				if r.ExpiresAtBasis != "credentials" || !r.ExpiresAt.Equal(sessions[0].Expires.Add(-sessionMargin)) || s.get(t, r.URLs.of["k"], 0) != 200 {
+					t.Errorf("basis %s, until %v before the session's end", r.ExpiresAtBasis, sessions[0].Expires.Sub(r.ExpiresAt))
+				}
+			}
+			warnings := s.records(t, 1, "SessionRenewalsFailed")
+			if w := warnings[0]; len(warnings) != 1 || w["level"] != "WARN" || !strings.Contains(fmt.Sprint(w["cause"]), cause) {
+				t.Errorf("%d warnings, of them %v", len(warnings), w)
+			}
+			// Who insists gets an error that passes, and not the advice to ask for less.
+			if _, f := s.direct(t, `{"keys":["k"],"expires_in":600,"strict_expiry":true}`); f == nil || f.code != "CredentialsUnavailable" {
+				t.Errorf("strict: %v, want CredentialsUnavailable", f)
+			}
+			time.Sleep(time.Until(end))
+			p := decodeProblem(t, s.send(t, httpAPI("POST", `{"keys":["k"]}`, nil)))
+			if p.Code != "CredentialsUnavailable" || p.Status != 503 || !strings.Contains(p.Detail, "try again") {
+				t.Errorf("after the end: %+v", p)
+			}
+			records := s.records(t, 5, "caller")
+			if r := records[4]; r["level"] != "ERROR" || r["RequestsFailed"] != 1.0 || !strings.Contains(fmt.Sprint(r["cause"]), cause) {
+				t.Errorf("the record says %v at level %v", r["cause"], r["level"])
+			}
+		})
 	}
-	for range 2 {
-		r := s.mustSign(t, `{"keys":["k"],"expires_in":600}`)
-		if r.ExpiresAtBasis != "credentials" || !r.ExpiresAt.Equal(sessions[0].Expires.Add(-sessionMargin)) || s.get(t, r.URLs.of["k"], 0) != 200 {
-			t.Errorf("basis %s, until %v before the session's end", r.ExpiresAtBasis, sessions[0].Expires.Sub(r.ExpiresAt))
-		}
+}
+
+// STS that comes back is asked at once when no session is left.
+func TestSTSComesBack(t *testing.T) {
+	t.Parallel()
+	s, sts, _ := signing(t, []time.Duration{0, 0, 0, time.Hour}) // the SDK tries three times
+	if _, f := s.direct(t, `{"keys":["k"]}`); f == nil || f.code != "CredentialsUnavailable" {
+		t.Errorf("%v, want CredentialsUnavailable", f)
 	}
-	warnings := s.records(t, 1, "SessionRenewalsFailed")
-	if w := warnings[0]; len(warnings) != 1 || w["level"] != "WARN" || !strings.Contains(fmt.Sprint(w["cause"]), "Throttling") {
-		t.Errorf("%d warnings, of them %v", len(warnings), w)
-	}
-	// Who insists gets an error that passes, and not the advice to ask for less.
-	if _, f := s.direct(t, `{"keys":["k"],"expires_in":600,"strict_expiry":true}`); f == nil || f.code != "CredentialsUnavailable" {
-		t.Errorf("strict: %v, want CredentialsUnavailable", f)
-	}
-	time.Sleep(time.Until(end))
-	p := decodeProblem(t, s.send(t, httpAPI("POST", `{"keys":["k"]}`, nil)))
-	if p.Code != "CredentialsUnavailable" || p.Status != 503 || !strings.Contains(p.Detail, "try again") {
-		t.Errorf("after the end: %+v", p)
+	if r := s.mustSign(t, `{"keys":["k"]}`); r.ExpiresAtBasis != "signature" || len(sts.Calls()) != 4 {
+		t.Errorf("basis %s after %d calls", r.ExpiresAtBasis, len(sts.Calls()))
 	}
 }
 

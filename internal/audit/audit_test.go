@@ -33,7 +33,7 @@ type fixed struct{ now bulk.Credentials }
 func (f fixed) Credentials(context.Context, *bulk.Need) (bulk.Credentials, error) { return f.now, nil }
 
 // plan judges a request with credentials that end after left, or nobody knows when.
-func plan(t *testing.T, left time.Duration, request string) *bulk.Plan {
+func plan(t testing.TB, left time.Duration, request string) *bulk.Plan {
 	t.Helper()
 	now := bulk.Credentials{Credentials: sigv4.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "hunter2", SessionToken: "hunter3"}}
 	if left > 0 {
