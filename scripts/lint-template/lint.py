@@ -187,7 +187,7 @@ class Stack:
         if function == "Sub":
             text, names = argument if isinstance(argument, list) else (argument, {})
             names = self.resolve(names)
-            return re.sub(r"\$\{([^}]+)\}", lambda m: str(names.get(m[1]) or self.named(m[1])), text)
+            return re.sub(r"\$\{([^}]+)\}", lambda m: str(names[m[1]] if m[1] in names else self.named(m[1])), text)
         argument = self.resolve(argument)
         if function == "Equals":
             return argument[0] == argument[1]
@@ -403,12 +403,14 @@ def check_metrics(template, documentation):
             for metric in [properties] + [m["MetricStat"]["Metric"] for m in properties.get("Metrics", []) if "MetricStat" in m]:
                 if metric.get("Namespace") == "BulkPresign":
                     watched.add(metric["MetricName"])
-    body = json.loads(stack.resolve(template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]))
+    dashboard = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
+    json.loads(Stack(template, {"Jobs": "false"}).resolve(dashboard))  # it must be JSON without them, too
+    body = json.loads(stack.resolve(dashboard))
     for widget in body["widgets"]:
         namespace = None
         for metric in widget["properties"].get("metrics", []):
             namespace = namespace if metric[0] in (".", "...") else metric[0]
-            if namespace == "BulkPresign":
+            if namespace == "BulkPresign" and metric[0] != "...":
                 watched.add(metric[1])
     findings = [f"no function has a metric {name}" for name in watched - known]
     if len(watched) < 5:
