@@ -25,6 +25,12 @@ type Entry struct {
 	Message string        // for Code
 }
 
+// chunk is how many URLs are signed at once: enough for the signer's fastest way.
+const chunk = 4096
+
+// Chunk is how many entries Append had best be given at a time.
+func (t *Stream) Chunk() int { return max(1, chunk/max(1, len(t.plan.parts))) }
+
 // Tally is what became of the entries so far. Repeated keys count each time: a list
 // has one line of result for each of its entries.
 type Tally struct {

@@ -264,8 +264,18 @@ type line struct {
 	Error    struct{ Code, Message string }
 }
 
-// lines reads a result.
-func (b *bed) lines(t *testing.T, s *summary) (lines []line) {
+// lines reads a result that has a line for each entry.
+func (b *bed) lines(t *testing.T, s *summary) []line {
+	t.Helper()
+	lines := b.allLines(t, s)
+	if int64(len(lines)) != s.Entries {
+		t.Errorf("the result has %d lines, the summary says %d", len(lines), s.Entries)
+	}
+	return lines
+}
+
+// allLines reads a result.
+func (b *bed) allLines(t *testing.T, s *summary) (lines []line) {
 	t.Helper()
 	if s.Result == nil {
 		t.Fatalf("there is no result: %+v", s.Error)
@@ -295,9 +305,6 @@ func (b *bed) lines(t *testing.T, s *summary) (lines []line) {
 			t.Fatalf("the line of %q has neither URL nor error, or both", l.Key)
 		}
 		lines = append(lines, l)
-	}
-	if int64(len(lines)) != s.Entries {
-		t.Errorf("the result has %d lines, the summary says %d", len(lines), s.Entries)
 	}
 	return lines
 }

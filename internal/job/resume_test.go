@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"bytes"
+	"crypto/md5"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,15 +10,17 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"bulkpresign/internal/runtimeapi"
 )
 
-// slowly makes the first answer to a GET in the bucket lists as slow as bytes a second,
-// so that there is no time for the whole list.
-func slowly(bytes int) func(http.Handler) http.Handler {
+// slowly makes the first answer to a GET of a list as slow as bytes a second, so that
+// there is no time for all of it.
+func slowly(key string, bytes int) func(http.Handler) http.Handler {
 	var gets atomic.Int64
 	return func(s3 http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == "GET" && strings.HasPrefix(r.URL.Path, "/lists/manifests/") && gets.Add(1) == 1 {
+			if r.Method == "GET" && r.URL.Path == "/lists/"+key && gets.Add(1) == 1 {
 				w = &throttled{w, bytes}
 			}
 			s3.ServeHTTP(w, r)
@@ -68,7 +71,7 @@ func TestHandedOn(t *testing.T) {
 	wantSummary, folder := whole.only(t)
 	want := withoutHost(whole.lines(t, wantSummary))
 
-	b := newBed(t, slowly(len(list)/4))
+	b := newBed(t, slowly("manifests/long.txt", len(list)/4))
 	b.put(t, "lists", "manifests/long.txt", list, nil)
 	b.put(t, "photos", strings.Split(string(list), "\n")[299_000], []byte("late"), nil)
 	fn := b.start(t, "manifest", 4*time.Second)
@@ -78,23 +81,7 @@ func TestHandedOn(t *testing.T) {
 	if keys := b.keys(t, "results"); len(keys) != 0 || b.uploads(t) != 1 {
 		t.Fatalf("while the job goes on there are %d objects and %d uploads", len(keys), b.uploads(t))
 	}
-	rounds := 0
-	for ; ; rounds++ {
-		messages := b.receive(t, b.queueURL)
-		if len(messages) == 0 {
-			break
-		}
-		if len(messages) != 1 || rounds > 20 {
-			t.Fatalf("round %d: %d messages", rounds, len(messages))
-		}
-		if strings.Contains(messages[0], "X-Amz-") {
-			t.Error("the message holds a URL")
-		}
-		deliver(t, fn, messages[0])
-	}
-	if rounds == 0 {
-		t.Fatal("the job was not handed on")
-	}
+	b.goOn(t, fn)
 	got, gotFolder := b.only(t)
 	if gotFolder != folder {
 		t.Errorf("the result is in %s, and made in one go in %s", gotFolder, folder)
@@ -112,12 +99,120 @@ func TestHandedOn(t *testing.T) {
 	}
 }
 
+// goOn delivers what was handed on until nothing is any more.
+func (b *bed) goOn(t *testing.T, fn *runtimeapi.Function) {
+	t.Helper()
+	for round := 0; ; round++ {
+		messages := b.receive(t, b.queueURL)
+		switch {
+		case len(messages) == 0 && round == 0:
+			t.Fatal("the job was not handed on")
+		case len(messages) == 0:
+			return
+		case len(messages) != 1 || round > 20:
+			t.Fatalf("round %d: %d messages", round, len(messages))
+		case strings.Contains(messages[0], "X-Amz-"):
+			t.Error("the message holds a URL")
+		}
+		deliver(t, fn, messages[0])
+	}
+}
+
+// A prefix goes on behind the key that was signed last.
+func TestPrefixHandedOn(t *testing.T) {
+	t.Parallel()
+	var pages atomic.Int64
+	var began time.Time
+	b := newBed(t, func(s3 http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Has("list-type") {
+				switch pages.Add(1) {
+				case 1:
+					began = time.Now()
+				case 2: // comes when it is time to hand on, after 4.8 of 6 seconds
+					time.Sleep(time.Until(began.Add(4900 * time.Millisecond)))
+				}
+			}
+			s3.ServeHTTP(w, r)
+		})
+	})
+	const keys, parts = 1200, 200
+	for i := range keys {
+		if err := b.s3server.Put("photos", fmt.Sprintf("in/%04d", i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	numbers := make([]int, parts)
+	for i := range numbers {
+		numbers[i] = i + 1
+	}
+	fn := b.start(t, "manifest", 6*time.Second, "PRESIGN_OPERATIONS=UploadPart")
+	request := mustJSON(map[string]any{"prefix": "in/", "operation": "UploadPart", "upload_id": "u", "part_numbers": numbers})
+	if _, err := fn.Invoke(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	b.goOn(t, fn)
+	s, _ := b.only(t)
+	if s.Entries != keys || s.Signed != keys {
+		t.Errorf("%d entries, %d signed", s.Entries, s.Signed)
+	}
+	lines := b.allLines(t, s)
+	if len(lines) != keys*parts {
+		t.Fatalf("%d lines", len(lines))
+	}
+	for i, l := range lines {
+		if want := fmt.Sprintf("in/%04d", i/parts); l.Key != want || !strings.Contains(l.URL, fmt.Sprintf("partNumber=%d&", i%parts+1)) {
+			t.Fatalf("line %d is of %s, want part %d of %s", i, l.Key, i%parts+1, want)
+		}
+	}
+}
+
+// An inventory goes on in the file where it stopped.
+func TestInventoryHandedOn(t *testing.T) {
+	t.Parallel()
+	const folder, second = "manifests/photos/all/", "manifests/photos/all/data/2.csv.gz"
+	var want []string
+	var files []map[string]any
+	shards := map[string][]byte{}
+	for i, key := range []string{folder + "data/1.csv.gz", second} {
+		var rows strings.Builder
+		for j := range 130_000 {
+			fmt.Fprintf(&rows, `"photos","in/%d+%d"`+"\n", i, j)
+			want = append(want, fmt.Sprintf("in/%d %d", i, j))
+		}
+		shards[key] = gzipped(rows.String())
+		files = append(files, map[string]any{"key": key, "size": len(shards[key]), "MD5checksum": fmt.Sprintf("%x", md5.Sum(shards[key]))})
+	}
+	manifest := mustJSON(map[string]any{
+		"sourceBucket": "photos", "destinationBucket": "arn:aws:s3:::lists", "fileFormat": "CSV", "fileSchema": "Bucket, Key", "files": files,
+	})
+	b := newBed(t, slowly(second, len(shards[second])/5))
+	for key, text := range shards {
+		b.put(t, "lists", key, text, nil)
+	}
+	b.put(t, "lists", folder+"2026-11-24T01-00Z/manifest.json", manifest, nil)
+	b.put(t, "lists", folder+"2026-11-24T01-00Z/manifest.checksum", fmt.Appendf(nil, "%x", md5.Sum(manifest)), nil)
+	fn := b.start(t, "manifest", 5*time.Second)
+	if _, err := fn.Invoke(t.Context(), []byte(`{"manifest":"s3://lists/`+folder+`2026-11-24T01-00Z/manifest.json"}`)); err != nil {
+		t.Fatal(err)
+	}
+	b.goOn(t, fn)
+	s, _ := b.only(t)
+	var got []string
+	for _, l := range b.lines(t, s) {
+		got = append(got, l.Key)
+	}
+	if !slices.Equal(got, want) || s.Signed != int64(len(want)) {
+		t.Errorf("%d lines, %d signed; the same keys: %v", len(got), s.Signed, slices.Equal(got, want))
+	}
+}
+
 // What was handed on is of no use once the list is another one: the result says so, and
 // holds nothing of either.
 func TestChangedInBetween(t *testing.T) {
 	t.Parallel()
 	list := longList()
-	b := newBed(t, slowly(len(list)/4))
+	b := newBed(t, slowly("manifests/long.txt", len(list)/4))
 	b.put(t, "lists", "manifests/long.txt", list, nil)
 	fn := b.start(t, "manifest", 4*time.Second)
 	if _, err := fn.Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`)); err != nil {
@@ -151,7 +246,7 @@ func TestChangedInBetween(t *testing.T) {
 func TestHandedOnTwice(t *testing.T) {
 	t.Parallel()
 	list := longList()
-	b := newBed(t, slowly(len(list)/4))
+	b := newBed(t, slowly("manifests/long.txt", len(list)/4))
 	b.put(t, "lists", "manifests/long.txt", list, nil)
 	fn := b.start(t, "manifest", 4*time.Second)
 	if _, err := fn.Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`)); err != nil {
@@ -178,7 +273,7 @@ func TestHandedOnTwice(t *testing.T) {
 func TestNoQueueToGoOnFrom(t *testing.T) {
 	t.Parallel()
 	list := longList()
-	b := newBed(t, slowly(len(list)/4))
+	b := newBed(t, slowly("manifests/long.txt", len(list)/4))
 	b.put(t, "lists", "manifests/long.txt", list, nil)
 	fn := b.start(t, "manifest", 4*time.Second, "PRESIGN_QUEUE_URL=")
 	_, err := fn.Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`))

@@ -10,9 +10,6 @@ import (
 	"bulkpresign/internal/delivery"
 )
 
-// chunk is how many entries are signed at once: enough for the signer's fastest way.
-const chunk = 4096
-
 // errOutOfTime ends the reading of a source when the invocation is about to end.
 var errOutOfTime = errors.New("the invocation is about to end")
 
@@ -61,7 +58,7 @@ func (p *pump) add(ctx context.Context, e bulk.Entry) error {
 		return nil
 	}
 	p.entries = append(p.entries, e)
-	if len(p.entries) < chunk {
+	if len(p.entries) < p.stream.Chunk() {
 		return nil
 	}
 	return p.flush(ctx)
@@ -93,9 +90,17 @@ func (p *pump) flush(ctx context.Context) error {
 		}
 		p.sent, p.mark = true, p.stream.State()
 		p.marked = Position{Last: last, Shard: p.at.Shard, Entry: p.mark.Tally.Entries - p.began}
+		if err := p.late(); err != nil {
+			return err
+		}
 	}
 	p.entries = p.entries[:0]
-	// Only what was sent is kept, so there must be something, lest the job never ends.
+	return p.late()
+}
+
+// late tells whether it is time to hand on. Only what was sent is kept, so there must be
+// something, lest the job never ends.
+func (p *pump) late() error {
 	if p.sent && !p.stop.IsZero() && time.Now().After(p.stop) {
 		return errOutOfTime
 	}
@@ -134,10 +139,9 @@ func (r *Runner) signStream(ctx context.Context, w *work, s *Summary) (signer, e
 	}
 	s.Bucket, s.Operation, s.Headers = stream.Bucket(), w.request.Operation.String(), stream.Headers()
 	p := &pump{
-		stream:  stream,
-		out:     r.writer(w.in),
-		entries: make([]bulk.Entry, 0, chunk),
-		stop:    stopAt(ctx, time.Now()),
+		stream: stream,
+		out:    r.writer(w.in),
+		stop:   stopAt(ctx, time.Now()),
 	}
 	if w.in.Resume != nil {
 		p.resume(w.in.Resume)
