@@ -208,7 +208,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// A clock ten minutes off is reported with every answer of STS; the role is assumed all
+// A clock ten minutes off is reported; the role is assumed all
 // the same, and expires_at is in AWS's time, as S3 counts.
 func TestClockSkew(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -37,6 +38,7 @@ type Source struct {
 	loaded   *aws.Config
 	sessions *sessions // of the signing role
 	atAWS    bool      // STS is AWS's
+	skewed   time.Time // when a difference of the clocks was last reported
 }
 
 func (s *Source) log() *slog.Logger {
