@@ -367,3 +367,21 @@ func BenchmarkInvoke(b *testing.B) {
 		}
 	}
 }
+
+// Process tells of the process that polls, and of no other.
+func TestProcess(t *testing.T) {
+	f := start(t, "serve", runtimeapi.Config{})
+	for _, do := range []string{"pid", "panic", "pid"} {
+		answer, err := f.Invoke(t.Context(), []byte(`{"Do":"`+do+`"}`))
+		if do == "panic" {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := f.Process()
+		if err != nil || string(answer) != strconv.Itoa(p.ID) || p.Init <= 0 || p.Init > 10*time.Second {
+			t.Errorf("process %s says that it serves, and Process: %+v, %v", answer, p, err)
+		}
+	}
+}

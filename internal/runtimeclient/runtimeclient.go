@@ -139,7 +139,8 @@ func (c *client) invoke(id string, head http.Header) (answer Answer, err error) 
 	if lambdacontext.MaxConcurrency() == 1 {
 		os.Setenv("_X_AMZN_TRACE_ID", trace) // where tracing libraries look
 	}
-	ctx = context.WithValue(ctx, "x-amzn-trace-id", trace) //nolint:staticcheck // the SDK's name
+	//lint:ignore SA1029 the SDK looks for it under this name
+	ctx = context.WithValue(ctx, "x-amzn-trace-id", trace)
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{
 		AwsRequestID:       id,
 		InvokedFunctionArn: head.Get("Lambda-Runtime-Invoked-Function-Arn"),
