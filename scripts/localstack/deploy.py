@@ -13,6 +13,7 @@ left out is complete.
 
 import io
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -109,14 +110,12 @@ def without_auth_type(template):
     return found
 
 
-def upload(bootstrap):
+def upload(s3, bootstrap):
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as z:
         info = zipfile.ZipInfo("bootstrap")
         info.external_attr = 0o755 << 16
         z.writestr(info, Path(bootstrap).read_bytes(), zipfile.ZIP_DEFLATED, 1)
-    s3 = boto3.client("s3")
-    s3.create_bucket(Bucket=ARTIFACTS)
     s3.put_object(Bucket=ARTIFACTS, Key=PACKAGE, Body=package.getvalue())
 
 
@@ -127,11 +126,13 @@ def main():
 
     template = translate(source)
     environment = template["Resources"]["ApiFunction"]["Properties"]["Environment"]["Variables"]
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=ARTIFACTS)
     left_out = []
     if "--no-functions" in options:
         left_out = without_functions(template)
     else:
-        upload(bootstrap)
+        upload(s3, bootstrap)
     if "--no-auth-type" in options and not without_auth_type(template):
         sys.exit("deploy.py: no statement of the role has the condition s3:authType any more; drop --no-auth-type")
     decided = decisions(template, parameters)
@@ -143,9 +144,12 @@ def main():
     for output, name in names.items():
         template["Outputs"][output] = {"Value": environment[name]}
 
+    # In S3, as sam deploy has it: what is sent along may have 51,200 bytes.
+    s3.put_object(Bucket=ARTIFACTS, Key="template.json", Body=json.dumps(template).encode())
     cloudformation = boto3.client("cloudformation")
     cloudformation.create_stack(
-        StackName=STACK, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"], OnFailure="DO_NOTHING",
+        StackName=STACK, TemplateURL=f"{os.environ['AWS_ENDPOINT_URL']}/{ARTIFACTS}/template.json",
+        Capabilities=["CAPABILITY_IAM"], OnFailure="DO_NOTHING",
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()])
     try:
         cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
