@@ -76,6 +76,7 @@ type bed struct {
 	queueURL string // the functions' own queue
 	notes    string // the notifications' queue
 	env      []string
+	log      logcheck.Book // what its functions wrote
 }
 
 // newBed starts S3 and SQS. front, if it is not nil, stands before S3.
@@ -145,7 +146,7 @@ func listen(t *testing.T, h http.Handler) (endpoint string) {
 func (b *bed) start(t *testing.T, name string, timeout time.Duration, env ...string) *runtimeapi.Function {
 	t.Helper()
 	fn, err := runtimeapi.Start(context.WithoutCancel(t.Context()), runtimeapi.Config{
-		Binary: filepath.Join(binaries, name), Name: name, Log: &logs, Timeout: timeout, Region: region, MemoryMB: 1769,
+		Binary: filepath.Join(binaries, name), Name: name, Log: io.MultiWriter(&b.log, &logs), Timeout: timeout, Region: region, MemoryMB: 1769,
 		Env: append(b.env[:len(b.env):len(b.env)], env...),
 	})
 	if err != nil {

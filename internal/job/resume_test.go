@@ -97,6 +97,21 @@ func TestHandedOn(t *testing.T) {
 	if b.uploads(t) != 0 {
 		t.Error("an upload is left behind")
 	}
+	b.counted(t, got)
+}
+
+// counted checks that the records of a job's invocations add up to the job.
+func (b *bed) counted(t *testing.T, s *summary) {
+	t.Helper()
+	var signed, refused float64
+	records := b.log.Records("KeysSigned")
+	for _, r := range records {
+		signed += r["KeysSigned"].(float64)
+		refused += r["KeysRefused"].(float64)
+	}
+	if len(records) < 2 || signed != float64(s.Signed) || signed+refused != float64(s.Entries) {
+		t.Errorf("%d records have %v keys signed and %v refused, the job %d of %d", len(records), signed, refused, s.Signed, s.Entries)
+	}
 }
 
 // goOn delivers what was handed on until nothing is any more.

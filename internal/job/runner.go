@@ -109,16 +109,22 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 	return s, err
 }
 
-// record fills in what is known of a job when it ends.
+// record fills in what is known of a job when it ends. What an earlier invocation did of
+// it is in that one's record.
 func (in *Input) record(rec *audit.Record, s *Summary, err error) {
+	var before bulk.Tally
+	if in.Resume != nil && s.Entries >= in.Resume.Stream.Tally.Entries {
+		before = in.Resume.Stream.Tally
+	}
+	entries := int(s.Entries - before.Entries)
 	rec.ID, rec.Job, rec.HandedOn, rec.Caller = in.id, in.Identity, s.handedOn, in.Caller
 	rec.Bucket, rec.Operation = s.Bucket, s.Operation
-	rec.Items, rec.Keys, rec.Signed = int(s.Entries), int(s.Entries), int(s.Signed)
+	rec.Items, rec.Keys, rec.Signed = entries, entries, int(s.Signed-before.Signed)
 	rec.Decided(s.rules...)
 	for code, n := range s.Failed {
-		rec.Refuse(code, int(n))
+		rec.Refuse(code, int(n-before.Failed[code]))
 	}
-	for _, f := range s.Errors {
+	for _, f := range s.Errors[min(len(before.First), len(s.Errors)):] {
 		rec.Deny(f.Key, f.Code)
 	}
 	if l := s.Lifetime; l != nil {
