@@ -78,6 +78,8 @@ type Lifetime struct {
 	ExpiresIn int64     `json:"expires_in"` // seconds
 	ExpiresAt time.Time `json:"expires_at"`
 	Basis     Basis     `json:"expires_at_basis"`
+
+	CredentialsUntil time.Time `json:"-"` // zero when it is not known; for the log
 }
 
 // StreamState is what another invocation must know to write a result on. It holds no
@@ -162,7 +164,7 @@ func (t *Stream) Resume(s StreamState) {
 
 // Lifetime is that of all URLs of the batch.
 func (p *Plan) Lifetime() Lifetime {
-	return Lifetime{SignedAt: p.SignedAt, ExpiresIn: p.ExpiresIn, ExpiresAt: p.ExpiresAt, Basis: p.Basis}
+	return Lifetime{SignedAt: p.SignedAt, ExpiresIn: p.ExpiresIn, ExpiresAt: p.ExpiresAt, Basis: p.Basis, CredentialsUntil: p.CredentialsUntil}
 }
 
 // earlier is the lifetime that ends first.

@@ -129,6 +129,7 @@ func (in *Input) record(rec *audit.Record, s *Summary, err error) {
 	}
 	if l := s.Lifetime; l != nil {
 		rec.SignedAt, rec.ExpiresIn, rec.ExpiresAt, rec.Basis = l.SignedAt, l.ExpiresIn, l.ExpiresAt, l.Basis
+		rec.CredentialsUntil = l.CredentialsUntil
 	}
 	switch {
 	case err != nil:
