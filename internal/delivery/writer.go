@@ -245,3 +245,14 @@ func (b *Bucket) Get(ctx context.Context, name string) (text []byte, found bool,
 	text, err = io.ReadAll(got.Body)
 	return text, true, awserr.Wrap(call, err)
 }
+
+// Delete drops a small object under the prefix. The function's role needs s3:DeleteObject
+// there.
+func (b *Bucket) Delete(ctx context.Context, name string) error {
+	client, err := b.connect(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(b.Folder.Bucket), Key: aws.String(b.Prefix + name)})
+	return awserr.Wrap("delete from the results bucket", err)
+}

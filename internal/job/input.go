@@ -18,19 +18,21 @@ import (
 
 // Input is what asks for a result: a request, or an object that was made.
 type Input struct {
-	Caller   policy.Caller `json:"-"`                 // who delivered it; a message does not say so itself
+	Caller   policy.Caller `json:"caller"`
 	Identity string        `json:"identity"`          // the same each time the input is delivered
 	Request  []byte        `json:"request,omitempty"` // the text of a request, or nil
 	Object   objects.Ref   `json:"object,omitzero"`   // that was made
 	Resume   *Checkpoint   `json:"resume,omitempty"`  // go on, rather than begin
+
+	handedOn string // the name of a job to go on with, of which nothing else is here yet
 
 	source string // how it came, for the record
 	id     string // of the message, for the record
 	bad    error  // why it is no input, which is for the result to say
 }
 
-// Checkpoint is all that must be known to go on with a job that ran out of time. It is
-// part of a message and holds no secret.
+// Checkpoint is all that must be known to go on with a job that ran out of time. It holds
+// no secret.
 type Checkpoint struct {
 	ETag   string               `json:"etag,omitempty"` // of the list
 	At     Position             `json:"at"`
@@ -56,11 +58,11 @@ func messageInputs(m *queueevent.Message) (list []*Input) {
 	}
 	switch m.Kind {
 	case queueevent.Continuation:
-		var e envelope
-		if err := json.Unmarshal(m.Text, &e); err != nil || e.Job == nil {
+		var c continuation
+		if err := json.Unmarshal(m.Text, &c); err != nil || c.Name == "" || c.Name != cleanName(c.Name) {
 			list = []*Input{{Request: m.Text, Identity: m.Identity, bad: errors.New("the message is no job that was handed on")}}
 		} else {
-			list = []*Input{e.Job}
+			list = []*Input{{handedOn: c.Name}}
 		}
 	case queueevent.Objects:
 		for _, e := range m.Events {
@@ -85,7 +87,6 @@ func messageInputs(m *queueevent.Message) (list []*Input) {
 		list = []*Input{{Request: m.Text, Identity: m.Identity, bad: m.Err}}
 	}
 	for _, in := range list {
-		// Of a job that was handed on too: whoever may send messages could name any caller there.
 		in.Caller, in.source, in.id = caller, source, m.ID
 	}
 	return list
@@ -94,14 +95,19 @@ func messageInputs(m *queueevent.Message) (list []*Input) {
 // fileName makes a name that needs no escaping anywhere, so that people find the result
 // of their list.
 func fileName(s string) string {
-	name := strings.Map(func(c rune) rune {
+	name := cleanName(s)
+	if len(name) > 80 {
+		name = name[:80]
+	}
+	return strings.Trim(name, ".")
+}
+
+// cleanName leaves only what needs no escaping anywhere.
+func cleanName(s string) string {
+	return strings.Map(func(c rune) rune {
 		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '.' || c == '_' || c == '-' {
 			return c
 		}
 		return '-'
 	}, s)
-	if len(name) > 80 {
-		name = name[:80]
-	}
-	return strings.Trim(name, ".")
 }

@@ -165,7 +165,8 @@ func TestBadInput(t *testing.T) {
 		{`{"manifest":"s3://lists/elsewhere/list.txt"}`, "InvalidRequest", "manifests/"},
 		{`{"manifest":"s3://other/manifests/list.txt"}`, "InvalidRequest", "manifests/"},
 		{`{"manifest":"lists/list.txt"}`, "InvalidRequest", "s3://"},
-		{`{"presign_job":"x"}`, "InvalidRequest", "handed on"},
+		{`{"presign_job":{"caller":{"Kind":3}}}`, "InvalidRequest", "handed on"},
+		{`{"presign_job":"../x"}`, "InvalidRequest", "handed on"},
 		{object("manifests/missing.csv"), "ManifestNotFound", ""},
 		{object("manifests/cut.txt.gz"), "InvalidManifest", "ends too early"},
 		{object("manifests/noise.txt.gz"), "InvalidManifest", ""},
@@ -307,17 +308,21 @@ func TestCallerIsTheQueue(t *testing.T) {
 			t.Fatalf("%s, %v", answer, err)
 		}
 	}
-	folders := 0
+	var signed, refused int
 	for _, key := range b.keys(t, "results") {
 		if folder, ok := strings.CutSuffix(key, "/summary.json"); ok {
-			folders++
-			if s := b.summary(t, folder); s.Signed != 1 || s.Failed["KeyNotAllowed"] != 1 {
-				t.Errorf("%s: %d signed, failed %v", folder, s.Signed, s.Failed)
+			switch s := b.summary(t, folder); {
+			case s.Error != nil && s.Error.Code == "InvalidRequest":
+				refused++
+			case s.Signed == 1 && s.Failed["KeyNotAllowed"] == 1:
+				signed++
+			default:
+				t.Errorf("%s: %d signed, failed %v, error %+v", folder, s.Signed, s.Failed, s.Error)
 			}
 		}
 	}
-	if folders != 2 {
-		t.Errorf("%d summaries", folders)
+	if signed != 1 || refused != 1 {
+		t.Errorf("%d requests were signed and %d messages refused", signed, refused)
 	}
 }
 

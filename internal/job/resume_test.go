@@ -65,7 +65,9 @@ func TestHandedOn(t *testing.T) {
 	list := longList()
 	whole := newBed(t, nil)
 	whole.put(t, "lists", "manifests/long.txt", list, nil)
-	if _, err := whole.start(t, "manifest", 60*time.Second).Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`)); err != nil {
+	// Only direct callers may have anything: a job keeps the caller that it began with.
+	const direct = `PRESIGN_POLICY={"rules":[{"name":"people","effect":"allow","callers":[{"direct":true}]}]}`
+	if _, err := whole.start(t, "manifest", 60*time.Second, direct).Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`)); err != nil {
 		t.Fatal(err)
 	}
 	wantSummary, folder := whole.only(t)
@@ -74,12 +76,12 @@ func TestHandedOn(t *testing.T) {
 	b := newBed(t, slowly("manifests/long.txt", len(list)/4))
 	b.put(t, "lists", "manifests/long.txt", list, nil)
 	b.put(t, "photos", strings.Split(string(list), "\n")[299_000], []byte("late"), nil)
-	fn := b.start(t, "manifest", 4*time.Second)
+	fn := b.start(t, "manifest", 4*time.Second, direct)
 	if _, err := fn.Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`)); err != nil {
 		t.Fatal(err)
 	}
-	if keys := b.keys(t, "results"); len(keys) != 0 || b.uploads(t) != 1 {
-		t.Fatalf("while the job goes on there are %d objects and %d uploads", len(keys), b.uploads(t))
+	if keys := b.keys(t, "results"); len(keys) != 1 || !strings.HasPrefix(keys[0], "results/checkpoints/") || b.uploads(t) != 1 {
+		t.Fatalf("while the job goes on there are %d objects and %d uploads, want a checkpoint and an upload", len(keys), b.uploads(t))
 	}
 	b.goOn(t, fn)
 	got, gotFolder := b.only(t)
@@ -87,8 +89,14 @@ func TestHandedOn(t *testing.T) {
 		t.Errorf("the result is in %s, and made in one go in %s", gotFolder, folder)
 	}
 	lines := b.lines(t, got)
-	if !slices.Equal(withoutHost(lines), want) {
-		t.Error("the lines differ from those made in one go")
+	if len(lines) != len(want) {
+		t.Fatalf("%d lines, and %d made in one go", len(lines), len(want))
+	}
+	for i, line := range withoutHost(lines) {
+		if line != want[i] {
+			t.Errorf("line %d differs from that made in one go: %s", i+1, line)
+			break
+		}
 	}
 	if got.Signed != wantSummary.Signed || got.Failed["UnsafeKey"] != 6 || len(got.Errors) != 6 || got.Errors[5].Line != 300_000 {
 		t.Errorf("%d signed, failed %v, first %+v", got.Signed, got.Failed, got.Errors)

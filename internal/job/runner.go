@@ -62,6 +62,21 @@ func (r *Runner) isResult(o objects.Ref) bool {
 // part of an inventory.
 func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 	rec := audit.Begin(in.source)
+	if in.handedOn != "" {
+		job, err := r.load(ctx, in.handedOn)
+		if err != nil {
+			err = inResults(err)
+			in.record(rec, new(Summary), err)
+			rec.End(ctx, r.Log)
+			return nil, err
+		}
+		if job == nil {
+			r.Log.InfoContext(ctx, "a job that was handed on is done already", "message", in.id)
+			return nil, nil
+		}
+		job.source, job.id = in.source, in.id
+		in = job
+	}
 	if in.Request == nil && r.isResult(in.Object) {
 		r.Log.InfoContext(ctx, "an event of a result is passed over", "job", in.Identity)
 		return nil, nil
@@ -103,6 +118,9 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 				err = r.notify(ctx, s, "")
 			}
 		}
+	}
+	if in.Resume != nil && err == nil && !s.handedOn {
+		r.forget(ctx, in)
 	}
 	in.record(rec, s, err)
 	rec.End(ctx, r.Log)

@@ -197,7 +197,7 @@ func (r *Runner) handOn(ctx context.Context, w *work, p *pump, s *Summary) error
 	if err != nil {
 		return inResults(err)
 	}
-	next := *w.in
+	next := *w.in // with the caller that the job began with
 	next.Resume = &Checkpoint{At: p.marked, Upload: upload, Stream: p.mark}
 	if w.list != nil {
 		next.Resume.ETag = w.list.Ref.ETag
@@ -205,7 +205,10 @@ func (r *Runner) handOn(ctx context.Context, w *work, p *pump, s *Summary) error
 	} else {
 		next.Resume.At.Entry = 0
 	}
-	body, err := json.Marshal(envelope{&next})
+	if err := r.save(ctx, &next); err != nil {
+		return inResults(err)
+	}
+	body, err := json.Marshal(continuation{w.in.Name()})
 	if err != nil {
 		return err
 	}
@@ -216,9 +219,4 @@ func (r *Runner) handOn(ctx context.Context, w *work, p *pump, s *Summary) error
 	s.count(p.mark.Tally)
 	s.Lifetime = &p.mark.Lifetime
 	return nil
-}
-
-// envelope is a message of a job to itself.
-type envelope struct {
-	Job *Input `json:"presign_job"`
 }

@@ -88,7 +88,7 @@ def job(queue):
     def kept(lists, bucket, results):
         return {"ReadManifests": ("s3:GetObject s3:GetObjectVersion", f"arn:aws:s3:::{lists}*"),
                 "ListPrefixes": ("s3:ListBucket", f"arn:aws:s3:::{bucket}"),
-                "KeepResults": ("s3:GetObject s3:PutObject s3:AbortMultipartUpload", f"arn:aws:s3:::{results}*")}
+                "KeepResults": ("s3:GetObject s3:PutObject s3:DeleteObject s3:AbortMultipartUpload", f"arn:aws:s3:::{results}*")}
     jobs = {"Jobs": "true", "ResultsBucket": "answers"}
     return always, [
         ("lists in the data bucket", jobs, reads | kept("photos/manifests/", "photos", "answers/results/")),

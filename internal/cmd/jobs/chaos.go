@@ -28,7 +28,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"bulkpresign/internal/faults"
-	"bulkpresign/internal/job"
 	"bulkpresign/internal/logcheck"
 	"bulkpresign/internal/moto"
 	"bulkpresign/internal/runtimeapi"
@@ -423,11 +422,11 @@ func (c *chaos) deadLetters(ctx context.Context, w *workload) (names map[string]
 					names[in.name] = true
 				}
 				var e struct {
-					Job *job.Input `json:"presign_job"`
+					Job string `json:"presign_job"`
 				}
-				if !known && json.Unmarshal([]byte(*m.Body), &e) == nil && e.Job != nil {
+				if !known && json.Unmarshal([]byte(*m.Body), &e) == nil && e.Job != "" {
 					handedOn++
-					names[e.Job.Name()] = true
+					names[e.Job] = true
 				} else if !known {
 					return nil, 0, 0, errors.New("a dead letter is none of the messages that were sent")
 				}
@@ -562,6 +561,9 @@ func (w *watch) look(key string) {
 		w.mu.Lock()
 		w.bad = append(w.bad, key+": "+fmt.Sprintf(format, args...))
 		w.mu.Unlock()
+	}
+	if strings.HasPrefix(key, checkpoints) {
+		return // it may be gone by now
 	}
 	object, err := w.s3.Get(results, key)
 	switch {

@@ -19,6 +19,7 @@ import (
 // The objects of a result, beside each other in a folder with the input's name.
 const (
 	resultsPrefix = "results/"
+	checkpoints   = resultsPrefix + "checkpoints/" // of jobs that were handed on
 	summaryName   = "summary.json"
 	resultName    = "result.ndjson.gz"
 )
@@ -54,6 +55,9 @@ func (c *chaos) check(ctx context.Context, w *workload, dead map[string]bool) (*
 	}
 	folders := map[string]map[string]bool{}
 	for _, key := range keys {
+		if strings.HasPrefix(key, checkpoints) {
+			continue
+		}
 		folder, name := path.Split(key)
 		folder = strings.TrimSuffix(strings.TrimPrefix(folder, resultsPrefix), "/")
 		if folders[folder] == nil {
