@@ -95,15 +95,25 @@ func (c *checker) fail(what string, err error) {
 	fmt.Printf("FAIL %s: %v\n", what, err)
 }
 
+// errNoKeys is what an event has that is not for this function: those of queues and lists.
+var errNoKeys = errors.New("the event asks for no key")
+
 func (c *checker) run(files []string) error {
 	requests := make(map[string]request, len(files))
+	var own []string
 	for _, file := range files {
 		r, err := readEvent(file)
+		if errors.Is(err, errNoKeys) {
+			fmt.Printf("%s is for another function\n", file)
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		requests[file] = r
+		own = append(own, file)
 	}
+	files = own
 
 	// Each way in has a server to itself, so that create_only meets no object that the other left.
 	server, err := c.startS3(requests)
@@ -218,7 +228,7 @@ func readEvent(file string) (request, error) {
 		r.keys = append(r.keys, key)
 	}
 	if len(r.keys) == 0 {
-		return request{}, fmt.Errorf("%s: asks for no key", file)
+		return request{}, errNoKeys
 	}
 	return r, nil
 }
