@@ -49,8 +49,8 @@ var (
 		{Kind: faults.InternalError, Share: 0.01}, {Kind: faults.SlowDown, Share: 0.01}, {Kind: faults.Lost, Share: 0.01},
 		{Kind: faults.CutResponse, Share: 0.01}, {Kind: faults.Slow, Share: 0.02},
 	}
-	queueKills    = faults.Rates{{Kind: faults.Killed, Share: 0.03}}
-	manifestKills = faults.Rates{{Kind: faults.Killed, Share: 0.1}}
+	queueKills    = faults.Rates{{Kind: faults.Killed, Share: 0.06}}
+	manifestKills = faults.Rates{{Kind: faults.Killed, Share: 0.2}}
 )
 
 const (
@@ -467,14 +467,14 @@ faults      S3: %s
             SQS: %s
             functions: %d processes killed, %d out of time; %d messages given to two consumers at once
 invocations %d, of which %d failed; %d messages were asked for again; %d jobs handed on near their deadline
-results     %d complete with %d lines, %d with an error, %d URLs used
+results     %d complete with %d lines, %d with an error, %d URLs used; %d summaries of what another delivery wrote over
 dead        %d letters for %d inputs without a result, %d inputs with one
 S3          %d uploads begun, %d completed, %d aborted, %d left to the lifecycle rule
 `,
 		len(w.requests)+len(w.lists)+len(w.short), w.twice, w.passed, len(w.events),
 		len(w.inputs), counted(r.kinds), counted(counts["S3"]), counted(counts["SQS"]), killed, c.timedOut.Load(), c.twice.Load(),
 		c.invocations.Load(), c.failed.Load(), c.again.Load(), checkpoints,
-		r.complete, r.lines, r.failed, r.used, letters, r.dead, r.both,
+		r.complete, r.lines, r.failed, r.used, r.stale, letters, r.dead, r.both,
 		c.watch.begun.Load(), c.watch.completed.Load(), c.watch.aborted.Load(), len(uploads.Uploads))
 
 	problems := r.problems

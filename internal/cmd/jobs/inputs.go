@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/klauspost/compress/zstd"
 
 	"bulkpresign/internal/bucketevent"
 	"bulkpresign/internal/job"
@@ -228,6 +229,15 @@ func zip(b []byte) []byte {
 	return out.Bytes()
 }
 
+func zstdOf(b []byte) []byte {
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		panic(err) // no option was wrong
+	}
+	defer z.Close()
+	return z.EncodeAll(b, nil)
+}
+
 // formats are those of the lists; each writes the keys of an input.
 var formats = []struct {
 	extension string
@@ -312,8 +322,13 @@ func (w *workload) list(ctx context.Context, c *s3.Client, i, count int, to *[]d
 	var b bytes.Buffer
 	format.write(&b, in)
 	l := list{fmt.Sprintf("%s%d%s", manifest, i, format.extension), b.Bytes()}
-	if format.extension != ".json" && w.random.IntN(2) == 0 {
-		l = list{l.key + ".gz", zip(l.body)}
+	if format.extension != ".json" {
+		switch w.random.IntN(4) {
+		case 0, 1:
+			l = list{l.key + ".gz", zip(l.body)}
+		case 2:
+			l = list{l.key + ".zst", zstdOf(l.body)}
+		}
 	}
 	return w.announce(ctx, c, in, l, to)
 }
