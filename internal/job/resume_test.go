@@ -152,8 +152,8 @@ func TestPrefixHandedOn(t *testing.T) {
 				switch pages.Add(1) {
 				case 1:
 					began = time.Now()
-				case 2: // comes when it is time to hand on, after 4.8 of 6 seconds
-					time.Sleep(time.Until(began.Add(4900 * time.Millisecond)))
+				case 2: // comes when it is time to hand on, after 4 of 6 seconds
+					time.Sleep(time.Until(began.Add(4300 * time.Millisecond)))
 				}
 			}
 			s3.ServeHTTP(w, r)

@@ -109,9 +109,9 @@ func (p *pump) late() error {
 
 // Of an invocation's time, how much is kept to hand on a job.
 const (
-	shareKept = 5 // a fifth
+	shareKept = 3 // a third: the parts on their way, the checkpoint and the message, all of them slow perhaps
 	leastKept = 300 * time.Millisecond
-	mostKept  = 20 * time.Second
+	mostKept  = 30 * time.Second
 )
 
 // stopAt is when to stop working, or zero.
