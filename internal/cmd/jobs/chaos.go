@@ -43,7 +43,7 @@ var (
 		{Kind: faults.CutRequest, Share: 0.006}, {Kind: faults.CutResponse, Share: 0.006}, {Kind: faults.Lost, Share: 0.006},
 		{Kind: faults.LateError, Share: 0.02}, {Kind: faults.Slow, Share: 0.02},
 	}
-	// S3 as the function sees it whose time is short. Its list makes some twenty parts.
+	// S3 as the function sees it whose time is short. Its list makes some thirty parts.
 	slowS3Faults = append(s3Faults[:7:7], faults.Rate{Kind: faults.Slow, Share: 0.95})
 	sqsFaults    = faults.Rates{
 		{Kind: faults.InternalError, Share: 0.01}, {Kind: faults.SlowDown, Share: 0.01}, {Kind: faults.Lost, Share: 0.01},
@@ -59,7 +59,7 @@ const (
 	visibility  = 20  // seconds, twice the functions' time; the template's six times would make the run six times as long
 	timeout     = 10 * time.Second
 	shortTime   = 6 * time.Second
-	shortKeys   = 1_200_000
+	shortKeys   = 2_000_000
 	shortSlow   = 500 * time.Millisecond // to hand on, a function keeps a third of its time, in which some answers must come
 	asyncTries  = 3                      // of an asynchronous invocation, as Lambda has it
 	sharedLists = 20
