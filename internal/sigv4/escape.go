@@ -60,7 +60,11 @@ func AppendEscapedPath(dst []byte, key string) []byte {
 	if last := len(key) - word; last >= 0 { // what is left, with some that was copied before
 		x := littleEndian(key[last:])
 		binary.LittleEndian.PutUint64(copied[last:], x)
-		stay = last + bits.TrailingZeros64(special(x))/8
+		marks := special(x)
+		if marks == 0 {
+			return dst[:n+len(key)]
+		}
+		stay = last + bits.TrailingZeros64(marks)/8
 	}
 	return appendEscapedPath(dst[:n+stay], key[stay:])
 }
