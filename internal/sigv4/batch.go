@@ -47,7 +47,7 @@ func (b *batch) part(from, to int) *batch {
 // fastest way that the machine has, and uses all processors if the keys are many.
 func (p *Presigner) SignAll(signatures []Signature, paths []byte, ends []uint32) {
 	if len(ends) > 0 {
-		p.signBatch(&batch{paths: paths, ends: ends, signatures: signatures[:len(ends)]})
+		p.signBatch(batch{paths: paths, ends: ends, signatures: signatures[:len(ends)]})
 	}
 }
 
@@ -57,7 +57,7 @@ func (p *Presigner) SignAll(signatures []Signature, paths []byte, ends []uint32)
 // that they go to is fetched while they are signed.
 func (p *Presigner) WriteAll(urls []byte, at []int, paths []byte, ends []uint32) {
 	if len(ends) > 0 {
-		p.signBatch(&batch{paths: paths, ends: ends, urls: urls, at: at[:len(ends)]})
+		p.signBatch(batch{paths: paths, ends: ends, urls: urls, at: at[:len(ends)]})
 	}
 }
 
@@ -65,9 +65,17 @@ func (p *Presigner) WriteAll(urls []byte, at []int, paths []byte, ends []uint32)
 // millisecond's work.
 const keysPerWorker = 512
 
-func (p *Presigner) signBatch(b *batch) {
+func (p *Presigner) signBatch(b batch) {
+	if workers := min(runtime.GOMAXPROCS(0), len(b.ends)/keysPerWorker); workers > 1 {
+		p.signInParts(b, workers)
+		return
+	}
+	p.signPart(&b)
+}
+
+// signInParts has each part of a batch signed by a worker, p being the last.
+func (p *Presigner) signInParts(b batch, workers int) {
 	n := len(b.ends)
-	workers := max(1, min(runtime.GOMAXPROCS(0), n/keysPerWorker))
 	for len(p.workers) < workers-1 {
 		p.workers = append(p.workers, new(Presigner))
 	}
