@@ -98,6 +98,24 @@ func TestLanesAfterReset(t *testing.T) {
 	}
 }
 
+// A batch too small for two processors allocates nothing, once there was one before.
+func TestBatchesDoNotAllocate(t *testing.T) {
+	if raceDetector {
+		return // see TestSigningDoesNotAllocate
+	}
+	p := benchPresigner()
+	for _, n := range []int{1, 10, 1000} {
+		paths, ends := pathsOf(benchKeys(n))
+		signatures := make([]sigv4.Signature, n)
+		for _, k := range append(sha256x16.Kernels(), nil) {
+			p.WithKernel(k).SignAll(signatures, paths, ends)
+			if allocs := testing.AllocsPerRun(5, func() { p.SignAll(signatures, paths, ends) }); allocs != 0 {
+				t.Errorf("%s, %d keys: %v allocations, want none", k, n, allocs)
+			}
+		}
+	}
+}
+
 func FuzzLanes(f *testing.F) {
 	f.Add("photos/a.jpg", "eu-west-1", uint8(9), uint16(1))
 	f.Add("\x00 é", "", uint8(255), uint16(604))
