@@ -63,7 +63,8 @@ type bed struct {
 	arn       string
 }
 
-func newBed(t *testing.T, endpoint string) *bed {
+// newBed makes queues whose messages show up again after so many seconds.
+func newBed(t *testing.T, endpoint, visibility string) *bed {
 	t.Helper()
 	b := &bed{client: sqs.New(sqs.Options{
 		BaseEndpoint: &endpoint, Region: region,
@@ -71,20 +72,20 @@ func newBed(t *testing.T, endpoint string) *bed {
 	})}
 	b.dead, b.arn = b.create(t, "dead", nil)
 	b.url, b.arn = b.create(t, "requests", map[string]string{
-		"VisibilityTimeout": "1",
+		"VisibilityTimeout": visibility,
 		"RedrivePolicy":     `{"deadLetterTargetArn":"` + b.arn + `","maxReceiveCount":"2"}`,
 	})
 	return b
 }
 
-func ours(t *testing.T) *bed {
+func ours(t *testing.T, visibility string) *bed {
 	t.Helper()
 	s, err := sqsserver.Start(sqsserver.Config{Region: region})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	return newBed(t, s.Endpoint())
+	return newBed(t, s.Endpoint(), visibility)
 }
 
 func (b *bed) create(t *testing.T, name string, attributes map[string]string) (url, arn string) {
@@ -211,7 +212,7 @@ func TestAnswers(t *testing.T) {
 	for _, tt := range tests {
 		wg.Go(func() {
 			t.Run(tt.name, func(t *testing.T) {
-				b := ours(t)
+				b := ours(t, "1")
 				b.send(t, "a", "b", "c")
 				f := &function{}
 				var once sync.Once
@@ -265,15 +266,15 @@ func TestDeadLetters(t *testing.T) {
 			t.Errorf("%s messages left and %s dead letters, want 0+0 and 1", left, dead)
 		}
 	}
-	t.Run("sqsserver", func(t *testing.T) { t.Parallel(); test(t, ours(t)) })
-	t.Run("moto", func(t *testing.T) { t.Parallel(); test(t, newBed(t, moto.Require(t).Endpoint())) })
+	t.Run("sqsserver", func(t *testing.T) { t.Parallel(); test(t, ours(t, "1")) })
+	t.Run("moto", func(t *testing.T) { t.Parallel(); test(t, newBed(t, moto.Require(t).Endpoint(), "1")) })
 }
 
 // The members of an event, as in
 // https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event
 func TestEvent(t *testing.T) {
 	t.Parallel()
-	b := ours(t)
+	b := ours(t, "1")
 	if _, err := b.client.SendMessage(t.Context(), &sqs.SendMessageInput{
 		QueueUrl: &b.url, MessageBody: aws.String("Test message."),
 		MessageAttributes: map[string]types.MessageAttributeValue{
@@ -338,7 +339,7 @@ func TestBatches(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := ours(t)
+			b := ours(t, "60") // a busy machine may take a while to gather a batch
 			for range tt.messages {
 				b.send(t, strings.Repeat("x", tt.size))
 			}
@@ -365,7 +366,7 @@ func TestBatches(t *testing.T) {
 
 func TestMaxConcurrency(t *testing.T) {
 	t.Parallel()
-	b := ours(t)
+	b := ours(t, "1")
 	for i := range 40 {
 		b.send(t, fmt.Sprint(i))
 	}
