@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
 
 	"bulkpresign/internal/runtimeapi"
 )
@@ -416,6 +417,51 @@ func TestInventoryArrives(t *testing.T) {
 		t.Fatalf("%+v", lines)
 	}
 	works(t, lines[0].URL, "one")
+}
+
+// An inventory in Parquet has keys as they are. One whose file is not there says which.
+func TestInventoryOfParquet(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "manifest", 20*time.Second)
+	type row struct {
+		Bucket string `parquet:"bucket"`
+		Key    string `parquet:"key"`
+	}
+	var shard bytes.Buffer
+	if err := parquet.Write(&shard, []row{{"photos", "a+b é.jpg"}, {"photos", "c%2Bd"}}); err != nil {
+		t.Fatal(err)
+	}
+	b.put(t, "photos", "a+b é.jpg", []byte("one"), nil)
+	b.put(t, "photos", "c%2Bd", []byte("two"), nil)
+	const folder = "manifests/photos/daily/"
+	text := mustJSON(map[string]any{
+		"sourceBucket": "photos", "destinationBucket": "arn:aws:s3:::lists", "version": "2016-11-30", "fileFormat": "Parquet",
+		"fileSchema": "message s3.inventory { required binary bucket (STRING); required binary key (STRING); }",
+		"files": []any{map[string]any{
+			"key": folder + "data/1.parquet", "size": shard.Len(), "MD5checksum": fmt.Sprintf("%x", md5.Sum(shard.Bytes())),
+		}},
+	})
+	b.put(t, "lists", folder+"2026-11-22T01-00Z/manifest.json", text, nil)
+	b.put(t, "lists", folder+"2026-11-22T01-00Z/manifest.checksum", fmt.Appendf(nil, "%x\n", md5.Sum(text)), nil)
+	request := []byte(`{"manifest":"s3://lists/` + folder + `2026-11-22T01-00Z/manifest.json"}`)
+
+	_, err := fn.Invoke(t.Context(), request)
+	var failed *runtimeapi.FunctionError
+	if !errors.As(err, &failed) || failed.Type != "ManifestNotFound" && failed.Type != "InvalidManifest" || !strings.Contains(failed.Message, "data/1.parquet") {
+		t.Errorf("without its file: %v", err)
+	}
+	b.put(t, "lists", folder+"data/1.parquet", shard.Bytes(), nil)
+	if _, err := fn.Invoke(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := b.only(t)
+	lines := b.lines(t, s)
+	if len(lines) != 2 || lines[0].Key != "a+b é.jpg" || lines[1].Key != "c%2Bd" {
+		t.Fatalf("%+v", s)
+	}
+	works(t, lines[0].URL, "one")
+	works(t, lines[1].URL, "two")
 }
 
 // A late second delivery that finds the list gone leaves the result be; a failure of
