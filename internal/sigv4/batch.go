@@ -3,6 +3,7 @@ package sigv4
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"bulkpresign/internal/sigv4/sha256x16"
 )
@@ -12,7 +13,8 @@ import (
 type batch struct {
 	paths []byte   // one after the other, as Sign takes them
 	ends  []uint32 // where each one ends
-	begin uint32   // where the first one begins
+
+	groups []group // of keys that are hashed in step; nil for one key after the other
 
 	signatures []Signature
 
@@ -22,24 +24,17 @@ type batch struct {
 
 func (b *batch) path(i uint32) []byte {
 	if i == 0 {
-		return b.paths[b.begin:b.ends[0]]
+		return b.paths[:b.ends[0]]
 	}
 	return b.paths[b.ends[i-1]:b.ends[i]]
 }
 
-// part is the batch of the keys from from to to.
-func (b *batch) part(from, to int) *batch {
-	part := *b
-	part.ends = b.ends[from:to]
-	if from > 0 {
-		part.begin = b.ends[from-1]
+// units are what the work on a batch is cut into: groups, or keys.
+func (b *batch) units() int {
+	if b.groups != nil {
+		return len(b.groups)
 	}
-	if b.signatures != nil {
-		part.signatures = b.signatures[from:to]
-	} else {
-		part.at = b.at[from:to]
-	}
-	return &part
+	return len(b.ends)
 }
 
 // SignAll signs many keys. paths holds their paths one after the other, as Sign takes
@@ -66,34 +61,58 @@ func (p *Presigner) WriteAll(urls []byte, at []int, paths []byte, ends []uint32)
 const keysPerWorker = 512
 
 func (p *Presigner) signBatch(b batch) {
+	if p.kernel != nil && len(b.ends) >= p.kernel.Pays() {
+		b.groups = p.readyLanes().plan(&b)
+	}
 	if workers := min(runtime.GOMAXPROCS(0), len(b.ends)/keysPerWorker); workers > 1 {
-		p.signInParts(b, workers)
+		p.share(b, workers)
 		return
 	}
-	p.signPart(&b)
+	p.signUnits(&b, 0, b.units())
 }
 
-// signInParts has each part of a batch signed by a worker, p being the last.
-func (p *Presigner) signInParts(b batch, workers int) {
-	n := len(b.ends)
+// share has a batch signed by workers, p being one of them. Each takes a part of what is
+// left, smaller and smaller ones, so that all end at the same time, even if another
+// process has one of the processors for a while.
+func (p *Presigner) share(b batch, workers int) {
+	units := b.units()
+	var taken atomic.Int64
+	work := func(w *Presigner) {
+		for {
+			from := int(taken.Load())
+			if from == units {
+				return
+			}
+			to := from + max(1, (units-from)/(2*workers))
+			if taken.CompareAndSwap(int64(from), int64(to)) {
+				w.signUnits(&b, from, to)
+			}
+		}
+	}
 	for len(p.workers) < workers-1 {
 		p.workers = append(p.workers, new(Presigner))
 	}
 	var wg sync.WaitGroup
-	for i, w := range p.workers[:workers-1] {
-		w.follow(p)
-		wg.Go(func() { w.signPart(b.part(i*n/workers, (i+1)*n/workers)) })
+	for _, w := range p.workers[:workers-1] {
+		wg.Go(func() {
+			w.follow(p)
+			work(w)
+		})
 	}
-	p.signPart(b.part((workers-1)*n/workers, n))
+	work(p)
 	wg.Wait()
 }
 
-func (p *Presigner) signPart(b *batch) {
-	if p.kernel != nil && len(b.ends) >= p.kernel.Pays() {
-		p.signLanes(b)
+// signUnits signs a part of a batch.
+func (p *Presigner) signUnits(b *batch, from, to int) {
+	if b.groups != nil {
+		l := p.readyLanes()
+		for _, g := range b.groups[from:to] {
+			l.signGroup(p, b, g)
+		}
 		return
 	}
-	for i := range b.ends {
+	for i := from; i < to; i++ {
 		p.signOne(b, uint32(i))
 	}
 }

@@ -26,10 +26,21 @@ type lanes struct {
 
 	rest      []byte // the tail from its first whole block, padded
 	schedules []sha256x16.Schedule
-	order     []uint32 // keys by length
-	starts    []uint32 // of the lengths in order
-	odd       []uint32 // keys that are left over
+	prepared  int // the length that they are for; unequal if for none
+
+	order  []uint32 // keys by length
+	starts []uint32 // of the lengths in order
+	odd    []uint32 // keys that are left over
+	groups []group
 }
+
+// group is up to sixteen keys that are hashed in step.
+type group struct {
+	keys   []uint32
+	length int // of their paths; unequal if they differ
+}
+
+const unequal = -1
 
 // reset prepares l for the request of p.
 func (l *lanes) reset(p *Presigner) {
@@ -41,6 +52,7 @@ func (l *lanes) reset(p *Presigner) {
 	set(&l.initial, initial)
 	set(&l.inner, k.inner)
 	set(&l.outer, k.outer)
+	l.prepared = unequal
 	for i := range sha256x16.Streams {
 		l.requests[i].reset(p.head, p.tail)
 		l.blocks[i] = append(l.blocks[i][:0], k.blocks...)
@@ -48,8 +60,8 @@ func (l *lanes) reset(p *Presigner) {
 	}
 }
 
-// signLanes signs a batch.
-func (p *Presigner) signLanes(b *batch) {
+// readyLanes are p's, prepared for its request.
+func (p *Presigner) readyLanes() *lanes {
 	l := p.lanes
 	if l == nil || l.kernel != p.kernel { // another kernel has another order of states
 		l = &lanes{kernel: p.kernel}
@@ -60,54 +72,68 @@ func (p *Presigner) signLanes(b *batch) {
 		l.reset(p)
 		p.lanesReady = true
 	}
-	l.sort(b.ends, b.begin)
+	return l
+}
+
+// plan puts the keys of a batch into groups, which are good until the next plan.
+func (l *lanes) plan(b *batch) []group {
+	l.sort(b.ends)
 	width := l.kernel.Width()
-	odd := l.odd[:0]
+	l.groups, l.odd = l.groups[:0], l.odd[:0]
 	for from := 0; from < len(l.order); {
 		length := len(b.path(l.order[from]))
 		to := int(l.starts[length])
-		group := l.order[from:to]
+		equal := l.order[from:to]
 		from = to
 		// What fills a kernel's width to three quarters is cheaper with schedules and
 		// idle streams than without schedules.
-		n := len(group) / width * width
-		if len(group)-n >= max(2, width*3/4) {
-			n = len(group)
+		n := len(equal) / width * width
+		if len(equal)-n >= max(2, width*3/4) {
+			n = len(equal)
 		}
-		odd = append(odd, group[n:]...)
-		group = group[:n]
-		if len(group) > 0 {
-			l.prepare(p, length)
-		}
-		for len(group) > 0 {
-			n := min(len(group), sha256x16.Streams)
-			l.sign(p, b, group[:n], (len(p.head)+length+block-1)/block*block)
-			group = group[n:]
-		}
+		l.odd = append(l.odd, equal[n:]...)
+		l.group(equal[:n], length)
 	}
-	l.odd = odd
-	for len(odd) >= l.kernel.Pays() {
-		n := min(len(odd), sha256x16.Streams)
-		l.sign(p, b, odd[:n], 0)
-		odd = odd[n:]
+	l.group(l.odd, unequal)
+	return l.groups
+}
+
+// group makes groups of keys.
+func (l *lanes) group(keys []uint32, length int) {
+	for len(keys) > 0 {
+		n := min(len(keys), sha256x16.Streams)
+		l.groups = append(l.groups, group{keys[:n], length})
+		keys = keys[n:]
 	}
-	for _, key := range odd {
-		p.signOne(b, key)
+}
+
+// signGroup signs the keys of a group.
+func (l *lanes) signGroup(p *Presigner, b *batch, g group) {
+	switch {
+	case g.length != unequal:
+		l.prepare(p, g.length)
+		l.sign(p, b, g.keys, (len(p.head)+g.length+block-1)/block*block)
+	case len(g.keys) >= l.kernel.Pays():
+		l.sign(p, b, g.keys, 0)
+	default:
+		for _, key := range g.keys {
+			p.signOne(b, key)
+		}
 	}
 }
 
 // sort orders the keys by the length of their paths, which are few: it counts them.
 // Afterwards starts has for each length where the next one begins in order.
-func (l *lanes) sort(ends []uint32, begin uint32) {
+func (l *lanes) sort(ends []uint32) {
 	longest := uint32(0)
-	previous := begin
+	previous := uint32(0)
 	for _, end := range ends {
 		longest = max(longest, end-previous)
 		previous = end
 	}
 	l.starts = resize(l.starts, int(longest)+1)
 	clear(l.starts)
-	previous = begin
+	previous = 0
 	for _, end := range ends {
 		l.starts[end-previous]++
 		previous = end
@@ -118,7 +144,7 @@ func (l *lanes) sort(ends []uint32, begin uint32) {
 		sum += n
 	}
 	l.order = resize(l.order, len(ends))
-	previous = begin
+	previous = 0
 	for i, end := range ends {
 		at := &l.starts[end-previous]
 		l.order[*at] = uint32(i)
@@ -129,11 +155,15 @@ func (l *lanes) sort(ends []uint32, begin uint32) {
 
 // prepare computes the schedules that requests with paths of one length share.
 func (l *lanes) prepare(p *Presigner, length int) {
+	if l.prepared == length {
+		return
+	}
 	n := len(p.head) + length
 	inHead := min((block-n%block)%block, len(p.tail)) // what lies in a block with the path's end
 	l.rest = pad(append(l.rest[:0], p.tail[inHead:]...), n+len(p.tail))
 	l.schedules = resize(l.schedules, len(l.rest)/block)
 	l.kernel.Expand(l.schedules, l.rest)
+	l.prepared = length
 }
 
 // sign signs up to sixteen keys. If their paths have the prepared length, scheduled is
