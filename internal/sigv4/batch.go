@@ -124,10 +124,29 @@ func (p *Presigner) signOne(b *batch, key uint32) {
 		return
 	}
 	if url := p.url(b, key); url != nil {
-		p.touch(url)
-		signature := p.Sign(b.path(key))
-		sha256x16.Hex(p.layURL(url, b.path(key)), (*[SignatureSize]byte)(&signature))
+		p.signURL(url, b.path(key))
 	}
+}
+
+// signURL signs a key with crypto/sha256 while it lays out its URL. Memory that is far
+// away takes what is written to it slowly, but hashing leaves it the time: so a piece is
+// written after each piece that is hashed.
+func (p *Presigner) signURL(url, path []byte) {
+	const piece = 8 * block
+	request, _ := p.message.lay(path)
+	p.hasher.begin(initial)
+	n := copy(url, p.base)
+	n += copy(url[n:], path)
+	rest := p.question
+	for len(request) > piece {
+		p.hasher.h.Write(request[:piece])
+		request = request[piece:]
+		written := copy(url[n:], rest[:min(piece, len(rest))])
+		n, rest = n+written, rest[written:]
+	}
+	p.hasher.h.Write(request)
+	n += copy(url[n:], rest)
+	sha256x16.Hex((*[hexSize]byte)(url[n:]), (*[SignatureSize]byte)(p.hasher.finish()))
 }
 
 // url is the memory for a key's URL; nil when it is not wanted.
@@ -145,15 +164,4 @@ func (p *Presigner) layURL(url, path []byte) *[hexSize]byte {
 	n += copy(url[n:], path)
 	n += copy(url[n:], p.question)
 	return (*[hexSize]byte)(url[n:])
-}
-
-// touch reads a byte of each cache line, so that all are fetched while the processor
-// hashes.
-func (p *Presigner) touch(memory []byte) {
-	const line = 64
-	var sum byte
-	for i := 0; i < len(memory); i += line {
-		sum |= memory[i]
-	}
-	p.touched = sum
 }

@@ -130,18 +130,31 @@ func (w *hasher) reset(k *keyedHash) {
 // sign makes the signature of a padded canonical request. The result is valid until the
 // next call.
 func (w *hasher) sign(request []byte) *Signature {
-	hash := w.after(initial, request)
-	sha256x16.Hex((*[hexSize]byte)(w.blocks[w.keyed.hexAt:]), (*[SignatureSize]byte)(hash))
-	*(*Signature)(w.sum[:]) = *w.after(w.keyed.inner, w.blocks)
-	return w.after(w.keyed.outer, w.sum[:])
+	w.begin(initial)
+	w.h.Write(request)
+	return w.finish()
 }
 
-// after is the chaining value when blocks follow a state.
-func (w *hasher) after(s state, blocks []byte) *Signature {
+// finish makes the signature when the padded canonical request was written.
+func (w *hasher) finish() *Signature {
+	sha256x16.Hex((*[hexSize]byte)(w.blocks[w.keyed.hexAt:]), (*[SignatureSize]byte)(w.chainingValue()))
+	w.begin(w.keyed.inner)
+	w.h.Write(w.blocks)
+	*(*Signature)(w.sum[:]) = *w.chainingValue()
+	w.begin(w.keyed.outer)
+	w.h.Write(w.sum[:])
+	return w.chainingValue()
+}
+
+// begin sets the hash to a state.
+func (w *hasher) begin(s state) {
 	if err := w.h.UnmarshalBinary(s); err != nil {
 		panic(err) // it came from AppendBinary
 	}
-	w.h.Write(blocks)
+}
+
+// chainingValue is the hash's, valid until the next call.
+func (w *hasher) chainingValue() *Signature {
 	w.state = appendState(w.state[:0], w.h)
 	return w.state.chainingValue()
 }

@@ -48,7 +48,6 @@ type Presigner struct {
 	lanesReady bool              // for this request
 	workers    []*Presigner      // that help with many keys
 	version    int               // counts the requests
-	touched    byte              // so that no compiler leaves touch out
 }
 
 // Presigner prepares r for signing.
