@@ -150,11 +150,9 @@ func inProcess(p *process, keys []string, n int) func() (cost, error) {
 func compressions(keys []string) float64 {
 	p := signer(time.Now()).Presigner(&request)
 	blocks := 0
-	var path []byte
 	for _, key := range keys {
-		path = sigv4.AppendEscapedPath(path[:0], key)
 		const padding = 1 + 8 // FIPS 180-4, section 5.1.1
-		blocks += (len(p.CanonicalRequest(path)) + padding + sha256.BlockSize - 1) / sha256.BlockSize
+		blocks += (len(p.CanonicalRequest(sigv4.PathOf(key))) + padding + sha256.BlockSize - 1) / sha256.BlockSize
 	}
 	const hmac = 3
 	return float64(blocks)/float64(len(keys)) + hmac

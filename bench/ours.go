@@ -18,8 +18,7 @@ type ours struct {
 
 // memory is kept from batch to batch, as a warm function keeps it.
 type memory struct {
-	paths []byte
-	ends  []uint32
+	paths []sigv4.Path
 	urls  []byte
 	at    []int // where each URL begins, and the last one ends
 }
@@ -39,20 +38,19 @@ func (o *ours) fresh(now time.Time) {
 }
 
 func (o *ours) sign(keys []string) {
-	o.paths, o.ends, o.at = o.paths[:0], o.ends[:0], append(o.at[:0], 0)
+	o.presigner.Expect(len(keys))
+	o.paths, o.at = o.paths[:0], append(o.at[:0], 0)
 	for i, key := range keys {
-		begin := len(o.paths)
-		o.paths = sigv4.AppendEscapedPath(o.paths, key)
-		o.ends = append(o.ends, uint32(len(o.paths)))
-		o.at = append(o.at, o.at[i]+o.presigner.URLLen(len(o.paths)-begin))
+		o.paths = append(o.paths, sigv4.PathOf(key))
+		o.at = append(o.at, o.at[i]+o.presigner.URLLen(o.paths[i]))
 	}
 	o.urls = resize(o.urls, o.at[len(keys)])
-	o.presigner.WriteAll(o.urls, o.at, o.paths, o.ends)
+	o.presigner.WriteAll(o.urls, o.at, o.paths)
 }
 
 // list gives the URLs of the last batch one by one.
 func (o *ours) list() []string {
-	urls := make([]string, len(o.ends))
+	urls := make([]string, len(o.paths))
 	for i := range urls {
 		urls[i] = string(o.urls[o.at[i]:o.at[i+1]])
 	}

@@ -241,8 +241,8 @@ func (p *Plan) Sign() {
 	if p.signatures != nil {
 		return
 	}
-	p.signatures = make([]sigv4.Signature, len(p.ends))
-	p.presigner.SignAll(p.signatures, p.paths, p.ends)
+	p.signatures = make([]sigv4.Signature, len(p.paths))
+	p.presigner.SignAll(p.signatures, p.paths)
 }
 
 // signedAhead is how many keys a stream signs at a time: enough to be fast, few enough
@@ -261,34 +261,24 @@ func (p *Plan) signature(e entry) *sigv4.Signature {
 }
 
 func (p *Plan) signFrom(first int) {
-	n := min(signedAhead, len(p.ends)-first)
+	n := min(signedAhead, len(p.paths)-first)
 	if cap(p.signatures) < n {
 		p.signatures = make([]sigv4.Signature, n)
 	}
-	begin := uint32(0)
-	if first > 0 {
-		begin = p.ends[first-1]
-	}
-	p.window = p.window[:0]
-	for _, end := range p.ends[first : first+n] {
-		p.window = append(p.window, end-begin)
-	}
 	p.signatures, p.signedFrom = p.signatures[:n], first
-	p.presigner.SignAll(p.signatures, p.paths[begin:], p.window)
+	p.presigner.SignAll(p.signatures, p.paths[first:first+n])
 }
 
-func (p *Plan) batchPath(e entry) []byte {
-	begin := uint32(0)
-	if e.path > 0 {
-		begin = p.ends[e.path-1]
-	}
-	return p.paths[begin:p.ends[e.path]]
+// pathText is a path as it stands in a URL, valid until the next call.
+func (p *Plan) pathText(path sigv4.Path) []byte {
+	p.escaped = path.Append(p.escaped[:0])
+	return p.escaped
 }
 
 // appendURL appends the URL of an entry; of one of its parts where number is not "".
 func (p *Plan) appendURL(dst []byte, e entry, number string) []byte {
 	if e.kind == batched {
-		return p.presigner.AppendURL(dst, p.batchPath(e), p.signature(e))
+		return p.presigner.AppendURL(dst, p.paths[e.path], p.signature(e))
 	}
 	presigner, path := p.own(e, number)
 	signature := presigner.Sign(path)
@@ -298,22 +288,21 @@ func (p *Plan) appendURL(dst []byte, e entry, number string) []byte {
 // urlLen is the length of what appendURL appends.
 func (p *Plan) urlLen(e entry, number string) int {
 	if e.kind == batched {
-		return p.presigner.URLLen(len(p.batchPath(e)))
+		return p.presigner.URLLen(p.paths[e.path])
 	}
 	presigner, path := p.own(e, number)
-	return presigner.URLLen(len(path))
+	return presigner.URLLen(path)
 }
 
 // own prepares the presigner that serves one entry with options of its own.
-func (p *Plan) own(e entry, number string) (presigner *sigv4.Presigner, path []byte) {
+func (p *Plan) own(e entry, number string) (presigner *sigv4.Presigner, path sigv4.Path) {
 	p.fill(&p.scratch, p.Operation, p.settled(e), number)
 	if p.single == nil {
 		p.single = p.signer.Presigner(&p.scratch)
 	} else {
 		p.single.Reset(p.signer, &p.scratch)
 	}
-	p.path = sigv4.AppendEscapedPath(p.path[:0], p.request.Items[e.item].Key)
-	return p.single, p.path
+	return p.single, sigv4.PathOf(p.request.Items[e.item].Key)
 }
 
 // AppendResults appends the answer when the URLs are in an object of their own: a
@@ -340,7 +329,7 @@ func (p *Plan) PresignGet(at s3url.Location, key string) string {
 	p.fill(&r, s3op.GetObject, nil, "")
 	scope := sigv4.Scope{Time: p.SignedAt, Region: at.Region, Service: at.Service}
 	presigner := sigv4.NewSigner(p.credentials.Credentials, scope).Presigner(&r)
-	path := sigv4.AppendEscapedPath(nil, key)
+	path := sigv4.PathOf(key)
 	signature := presigner.Sign(path)
 	return string(presigner.AppendURL(nil, path, &signature))
 }

@@ -5,7 +5,7 @@ package bulk
 func (p *Plan) CanonicalRequest(i int) string {
 	e := p.entries[i]
 	if e.kind == batched {
-		return p.presigner.CanonicalRequest(p.batchPath(e))
+		return p.presigner.CanonicalRequest(p.paths[e.path])
 	}
 	presigner, path := p.own(e, "")
 	return presigner.CanonicalRequest(path)

@@ -80,10 +80,11 @@ func FormatOf(mediaType string) (f Format, ok bool) {
 func (p *Plan) Append(dst []byte, f Format, q Quoting) []byte {
 	w := &writer{dst: dst, quoting: q}
 	if p.signatures == nil {
-		w.places = make([]int, 0, len(p.ends))
+		p.presigner.Expect(len(p.paths))
+		w.places = make([]int, 0, len(p.paths))
 	}
 	p.write(w, f)
-	p.presigner.WriteAll(w.dst, w.places, p.paths, p.ends[:len(w.places)])
+	p.presigner.WriteAll(w.dst, w.places, p.paths[:len(w.places)])
 	return w.dst
 }
 

@@ -64,7 +64,7 @@ type Plan struct {
 	parts   []string      // the batch's part numbers
 	lacking error         // what keys without own options still miss
 	merged  []s3op.Option // scratch of settle
-	path    []byte        // scratch of own
+	escaped []byte        // scratch of pathText
 
 	location    s3url.Location
 	wanted      int64 // seconds that the URLs are to live
@@ -76,12 +76,10 @@ type Plan struct {
 	presigner   *sigv4.Presigner // for the batch's options
 	single      *sigv4.Presigner // for one item's own, reset for each
 
-	entries    []entry // the distinct keys, in the order of the request
-	paths      []byte  // escaped paths of the entries to be signed with presigner, one after the other
-	ends       []uint32
+	entries    []entry           // the distinct keys, in the order of the request
+	paths      []sigv4.Path      // of the entries to be signed with presigner
 	signatures []sigv4.Signature // of the paths from signedFrom on
 	signedFrom int
-	window     []uint32          // ends for signatures, when they are not all
 	failures   map[int32]failure // by entry
 
 	in          sections // that have a member for any key
@@ -93,7 +91,7 @@ type Plan struct {
 // entry is a distinct key.
 type entry struct {
 	item int32 // of the request: the first that names the key
-	path int32 // the index of its path in Plan.ends, when kind is batched
+	path int32 // the index of its path in Plan.paths, when kind is batched
 	kind kind
 	in   sections // of the answer that have a member for the key
 }
@@ -396,14 +394,9 @@ func (p *Plan) judgeKeys(allowed *policy.Policy) {
 
 // clear makes room for the entries of the request's items.
 func (p *Plan) clear() {
-	items := p.request.Items
-	size := 0
-	for i := range items {
-		size += len(items[i].Key)
-	}
-	p.entries = slices.Grow(p.entries[:0], len(items))
-	p.ends = slices.Grow(p.ends[:0], len(items))
-	p.paths = slices.Grow(p.paths[:0], size+size/16)
+	n := len(p.request.Items)
+	p.entries = slices.Grow(p.entries[:0], n)
+	p.paths = slices.Grow(p.paths[:0], n)
 	clear(p.failures)
 	p.in = 0
 }
@@ -425,9 +418,8 @@ func (p *Plan) judgeItem(allowed *policy.Policy, i int) (e entry, f failure) {
 // enter adds an entry.
 func (p *Plan) enter(e entry, f failure) {
 	if e.kind == batched {
-		e.path = int32(len(p.ends))
-		p.paths = sigv4.AppendEscapedPath(p.paths, p.request.Items[e.item].Key)
-		p.ends = append(p.ends, uint32(len(p.paths)))
+		e.path = int32(len(p.paths))
+		p.paths = append(p.paths, sigv4.PathOf(p.request.Items[e.item].Key))
 	}
 	p.entries = append(p.entries, e)
 	if e.kind == failed {

@@ -205,11 +205,11 @@ func (t *Stream) Append(ctx context.Context, entries []Entry, room int) (taken i
 	}
 	t.judge(entries)
 	p := t.plan
-	if cap(p.signatures) < len(p.ends) {
-		p.signatures = make([]sigv4.Signature, cap(p.ends))
+	if cap(p.signatures) < len(p.paths) {
+		p.signatures = make([]sigv4.Signature, cap(p.paths))
 	}
-	p.signatures = p.signatures[:len(p.ends)]
-	p.presigner.SignAll(p.signatures, p.paths, p.ends)
+	p.signatures = p.signatures[:len(p.paths)]
+	p.presigner.SignAll(p.signatures, p.paths)
 	for i := range p.entries {
 		if i > 0 && t.out.zip.Len() >= room {
 			t.out.flush()

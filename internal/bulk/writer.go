@@ -185,7 +185,7 @@ func (w *writer) url(p *Plan, e entry, number string) {
 	case e.kind == batched:
 		w.flush()
 		w.zip.Run(w.zip.base)
-		w.zip.Similar(p.batchPath(e))
+		w.zip.Similar(p.pathText(p.paths[e.path]))
 		w.zip.Run(w.zip.question)
 		w.zip.Hex(p.signature(e)[:])
 	default:
@@ -193,7 +193,7 @@ func (w *writer) url(p *Plan, e entry, number string) {
 		presigner, path := p.own(e, number)
 		signature := presigner.Sign(path)
 		w.zip.Run(w.zip.base)
-		w.zip.Similar(path)
+		w.zip.Similar(p.pathText(path))
 		question := presigner.Question()
 		if rest, ok := bytes.CutPrefix(question, w.zip.shared); ok {
 			w.zip.Run(w.zip.auth)

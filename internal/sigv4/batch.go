@@ -1,7 +1,6 @@
 package sigv4
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -11,10 +10,7 @@ import (
 // batch is many keys of one request, and what is wanted of them: their signatures, or
 // their URLs.
 type batch struct {
-	paths []byte   // one after the other, as Sign takes them
-	ends  []uint32 // where each one ends
-
-	groups []group // of keys that are hashed in step; nil for one key after the other
+	paths []Path
 
 	signatures []Signature
 
@@ -22,38 +18,18 @@ type batch struct {
 	at   []int // where each URL begins; -1 for one that is not wanted
 }
 
-func (b *batch) path(i uint32) []byte {
-	if i == 0 {
-		return b.paths[:b.ends[0]]
-	}
-	return b.paths[b.ends[i-1]:b.ends[i]]
-}
-
-// units are what the work on a batch is cut into: groups, or keys.
-func (b *batch) units() int {
-	if b.groups != nil {
-		return len(b.groups)
-	}
-	return len(b.ends)
-}
-
-// SignAll signs many keys. paths holds their paths one after the other, as Sign takes
-// them, and ends where each one ends; signatures has a place for each. It chooses the
-// fastest way that the machine has, and uses all processors if the keys are many.
-func (p *Presigner) SignAll(signatures []Signature, paths []byte, ends []uint32) {
-	if len(ends) > 0 {
-		p.signBatch(batch{paths: paths, ends: ends, signatures: signatures[:len(ends)]})
-	}
+// SignAll signs many keys; signatures has a place for each. It chooses the fastest way
+// that the machine has, and uses all processors if the keys are many.
+func (p *Presigner) SignAll(signatures []Signature, paths []Path) {
+	p.signBatch(batch{paths: paths, signatures: signatures[:len(paths)]})
 }
 
 // WriteAll signs many keys as SignAll does, and writes the URL of each to where at says
 // that it begins in urls, which has room for [Presigner.URLLen] bytes there; a key whose
 // place is -1 is left out. That is faster than writing the URLs afterwards: the memory
 // that they go to is fetched while they are signed.
-func (p *Presigner) WriteAll(urls []byte, at []int, paths []byte, ends []uint32) {
-	if len(ends) > 0 {
-		p.signBatch(batch{paths: paths, ends: ends, urls: urls, at: at[:len(ends)]})
-	}
+func (p *Presigner) WriteAll(urls []byte, at []int, paths []Path) {
+	p.signBatch(batch{paths: paths, urls: urls, at: at[:len(paths)]})
 }
 
 // keysPerWorker is how many keys are worth another goroutine: about a quarter of a
@@ -61,82 +37,107 @@ func (p *Presigner) WriteAll(urls []byte, at []int, paths []byte, ends []uint32)
 const keysPerWorker = 512
 
 func (p *Presigner) signBatch(b batch) {
-	if p.kernel != nil && len(b.ends) >= p.kernel.Pays() {
-		b.groups = p.readyLanes().plan(&b)
-	}
-	if workers := min(runtime.GOMAXPROCS(0), len(b.ends)/keysPerWorker); workers > 1 {
-		p.share(b, workers)
+	if helpers := p.helpersFor(len(b.paths)); len(helpers) > 0 {
+		p.share(b, helpers)
 		return
 	}
-	p.signUnits(&b, 0, b.units())
+	p.cut(len(b.paths), 1)
+	p.work(&b, p.parts, 0)
 }
 
-// share has a batch signed by workers, p being one of them. Each takes a part of what is
-// left, smaller and smaller ones, so that all end at the same time, even if another
-// process has one of the processors for a while.
-func (p *Presigner) share(b batch, workers int) {
-	units := b.units()
-	var taken atomic.Int64
-	work := func(w *Presigner) {
-		for {
-			from := int(taken.Load())
-			if from == units {
-				return
-			}
-			to := from + max(1, (units-from)/(2*workers))
-			if taken.CompareAndSwap(int64(from), int64(to)) {
-				w.signUnits(&b, from, to)
-			}
-		}
-	}
-	for len(p.workers) < workers-1 {
-		p.workers = append(p.workers, new(Presigner))
-	}
+// share has a batch signed by p and by others.
+func (p *Presigner) share(b batch, helpers []*helper) {
+	p.cut(len(b.paths), 1+len(helpers))
 	var wg sync.WaitGroup
-	for _, w := range p.workers[:workers-1] {
-		wg.Go(func() {
-			w.follow(p)
-			work(w)
+	wg.Add(len(helpers))
+	for i, h := range helpers {
+		h.run(func() {
+			defer wg.Done()
+			h.follow(p)
+			h.work(&b, p.parts, 1+i)
 		})
 	}
-	work(p)
+	p.work(&b, p.parts, 0)
 	wg.Wait()
 }
 
-// signUnits signs a part of a batch.
-func (p *Presigner) signUnits(b *batch, from, to int) {
-	if b.groups != nil {
-		l := p.readyLanes()
-		for _, g := range b.groups[from:to] {
-			l.signGroup(p, b, g)
+// part is a run of a batch's keys. One worker begins with it, and writes to memory of its
+// own for that long; when it is done it helps with the other parts, so that all end at the
+// same time, even if another process has one of the processors for a while.
+type part struct {
+	from, to int // keys
+
+	planning sync.Mutex
+	planned  bool
+	plan     plan
+	taken    atomic.Int64 // groups
+}
+
+// cut cuts a batch of n keys.
+func (p *Presigner) cut(n, parts int) {
+	if len(p.parts) < parts {
+		p.parts = make([]part, parts)
+	}
+	p.parts = p.parts[:parts]
+	for i := range p.parts {
+		q := &p.parts[i]
+		q.from, q.to = n*i/parts, n*(i+1)/parts
+		q.planned = false
+		q.taken.Store(0)
+	}
+}
+
+// work signs what is left of a batch, beginning with one of its parts.
+func (p *Presigner) work(b *batch, parts []part, first int) {
+	for i := range parts {
+		q := &parts[(first+i)%len(parts)]
+		q.planning.Lock()
+		if !q.planned {
+			q.plan.make(b.paths, q.from, q.to, p.kernel)
+			q.planned = true
 		}
+		q.planning.Unlock()
+		for {
+			next := int(q.taken.Add(1)) - 1
+			if next >= len(q.plan.groups) {
+				break
+			}
+			p.signGroup(b, q.plan.groups[next])
+		}
+	}
+}
+
+// signGroup signs a group of keys, in step where that is faster.
+func (p *Presigner) signGroup(b *batch, g group) {
+	if p.kernel != nil && (g.length != unequal || len(g.keys) >= p.kernel.Pays()) {
+		p.readyLanes().signGroup(p, b, g)
 		return
 	}
-	for i := from; i < to; i++ {
-		p.signOne(b, uint32(i))
+	for _, key := range g.keys {
+		p.signOne(b, key)
 	}
 }
 
 // signOne signs a key with crypto/sha256.
 func (p *Presigner) signOne(b *batch, key uint32) {
 	if b.signatures != nil {
-		b.signatures[key] = p.Sign(b.path(key))
+		b.signatures[key] = p.Sign(b.paths[key])
 		return
 	}
 	if url := p.url(b, key); url != nil {
-		p.signURL(url, b.path(key))
+		p.signURL(url, b.paths[key])
 	}
 }
 
 // signURL signs a key with crypto/sha256 while it lays out its URL. Memory that is far
 // away takes what is written to it slowly, but hashing leaves it the time: so a piece is
 // written after each piece that is hashed.
-func (p *Presigner) signURL(url, path []byte) {
+func (p *Presigner) signURL(url []byte, path Path) {
 	const piece = 8 * block
 	request, _ := p.message.lay(path)
 	p.hasher.begin(initial)
 	n := copy(url, p.base)
-	n += copy(url[n:], path)
+	n += copy(url[n:], request[len(p.head):][:path.len])
 	rest := p.question
 	for len(request) > piece {
 		p.hasher.h.Write(request[:piece])
@@ -155,7 +156,7 @@ func (p *Presigner) url(b *batch, key uint32) []byte {
 	if at < 0 {
 		return nil
 	}
-	return b.urls[at:][:p.URLLen(len(b.path(key)))]
+	return b.urls[at:][:p.URLLen(b.paths[key])]
 }
 
 // layURL writes a URL but for the signature, and says where that goes.

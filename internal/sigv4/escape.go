@@ -1,7 +1,6 @@
 package sigv4
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"slices"
 )
@@ -37,54 +36,80 @@ func AppendEscaped[T string | []byte](dst []byte, s T) []byte {
 	return dst
 }
 
-// AppendEscapedPath appends key as the path of a URL (UriEncode with encodeSlash
-// false): S3 signs the path encoded once, and nothing in it is normalised. At most
-// 3*len(key) bytes are appended.
-func AppendEscapedPath(dst []byte, key string) []byte {
-	// Most keys have no byte to escape. So the key is copied as it is, eight bytes at a
-	// time, up to such a byte.
-	const word = 8
-	dst = slices.Grow(dst, len(key)+word)
-	n := len(dst)
-	copied := dst[n:cap(dst)]
-	stay := 0 // bytes that stay as they are
-	for stay+word <= len(key) {
-		x := littleEndian(key[stay:])
-		binary.LittleEndian.PutUint64(copied[stay:], x)
-		if marks := special(x); marks != 0 {
-			stay += bits.TrailingZeros64(marks) / 8
-			return appendEscapedPath(dst[:n+stay], key[stay:])
-		}
-		stay += word
-	}
-	if last := len(key) - word; last >= 0 { // what is left, with some that was copied before
-		x := littleEndian(key[last:])
-		binary.LittleEndian.PutUint64(copied[last:], x)
-		marks := special(x)
-		if marks == 0 {
-			return dst[:n+len(key)]
-		}
-		stay = last + bits.TrailingZeros64(marks)/8
-	}
-	return appendEscapedPath(dst[:n+stay], key[stay:])
+// Path is an object's key as the path of a URL (UriEncode with encodeSlash false): S3
+// signs it encoded once, and nothing in it is normalised. It is as long as the key for
+// most, which have no byte to escape; others are escaped where they are written.
+type Path struct {
+	key   string
+	plain int // bytes that stay as they are, from the first
+	len   int
 }
 
-// appendEscapedPath is AppendEscapedPath, byte by byte.
-func appendEscapedPath(dst []byte, key string) []byte {
+// PathOf is the path of a key.
+func PathOf(key string) Path {
+	p := Path{key, plain(key), len(key)}
+	for _, c := range []byte(key[p.plain:]) {
+		if !staysInPath(c) {
+			p.len += len("%XX") - 1
+		}
+	}
+	return p
+}
+
+// Len is the number of bytes, at most three times the key's.
+func (p Path) Len() int { return p.len }
+
+// Append appends the path as it stands in a URL.
+func (p Path) Append(dst []byte) []byte {
 	n := len(dst)
-	dst = slices.Grow(dst, 3*len(key))
-	escaped := dst[n : n+3*len(key)]
-	at := 0
-	for i := 0; i < len(key); i++ {
-		if c := key[i]; unreserved[c] || c == '/' {
-			escaped[at] = c
+	dst = slices.Grow(dst, p.len)[:n+p.len]
+	p.put(dst[n:])
+	return dst
+}
+
+// put writes the path to the beginning of dst, which has room for it.
+func (p Path) put(dst []byte) {
+	at := copy(dst, p.key[:p.plain])
+	for _, c := range []byte(p.key[p.plain:]) {
+		if staysInPath(c) {
+			dst[at] = c
 			at++
 		} else {
-			escaped[at], escaped[at+1], escaped[at+2] = '%', upperHex[c>>4], upperHex[c&15]
+			dst[at], dst[at+1], dst[at+2] = '%', upperHex[c>>4], upperHex[c&15]
 			at += 3
 		}
 	}
-	return dst[:n+at]
+}
+
+func staysInPath(c byte) bool { return unreserved[c] || c == '/' }
+
+// plain is the number of bytes of a key, from the first, that certainly stay as they are:
+// all of them for most keys.
+func plain(key string) int {
+	// Eight bytes at a time, and all of them: where a key ends, or has something to
+	// escape, is hard to foresee for a processor.
+	const word = 8
+	if len(key) < word {
+		return 0
+	}
+	last := len(key) - word
+	marks := special(littleEndian(key[last:])) // some of it is seen twice
+	rest := key
+	for ; len(rest) >= 2*word; rest = rest[2*word:] {
+		marks |= special(littleEndian(rest)) | special(littleEndian(rest[word:]))
+	}
+	if len(rest) >= word {
+		marks |= special(littleEndian(rest))
+	}
+	if marks&high == 0 {
+		return len(key)
+	}
+	for at := 0; at <= last; at += word {
+		if marks := special(littleEndian(key[at:])) & high; marks != 0 {
+			return at + bits.TrailingZeros64(marks)/8
+		}
+	}
+	return last // it is among the last bytes
 }
 
 func littleEndian(s string) uint64 {
@@ -95,14 +120,16 @@ func littleEndian(s string) uint64 {
 
 const ones, high = 0x0101010101010101, 0x8080808080808080
 
-// special marks the high bit of each byte of x that is to be looked at: all but letters,
-// digits, "-", ".", "/" and "_". (That "~" stays as it is too is for who looks.) The
-// bytes that the sums see are below 0x80, so no sum carries into the next byte.
+// special marks, with its high bit, each byte of x that is to be looked at: all but
+// letters, digits, "-", ".", "/" and "_". (That "~" stays as it is too is for who looks.)
+// The bytes that the sums see are below 0x80, so no sum carries into the next byte. Of
+// the two sums that are combined, one has the high bit from the first byte of a range on,
+// the other from behind its last.
 func special(x uint64) uint64 {
 	low := x &^ high
 	lower := low | ones*0x20
-	digits := (low + ones*(0x80-'-')) &^ (low + ones*(0x7f-'9')) // - . / 0-9 are adjacent
-	letters := (lower + ones*(0x80-'a')) &^ (lower + ones*(0x7f-'z'))
+	digit := (low + ones*(0x80-'-')) ^ (low + ones*(0x7f-'9')) // - . / 0-9 are adjacent
+	letter := (lower + ones*(0x80-'a')) ^ (lower + ones*(0x7f-'z'))
 	notUnderscore := (low ^ ones*'_') + ones*0x7f
-	return (notUnderscore&^digits&^letters | x) & high
+	return notUnderscore&^(digit|letter) | x
 }

@@ -27,20 +27,7 @@ type lanes struct {
 	rest      []byte // the tail from its first whole block, padded
 	schedules []sha256x16.Schedule
 	prepared  int // the length that they are for; unequal if for none
-
-	order  []uint32 // keys by length
-	starts []uint32 // of the lengths in order
-	odd    []uint32 // keys that are left over
-	groups []group
 }
-
-// group is up to sixteen keys that are hashed in step.
-type group struct {
-	keys   []uint32
-	length int // of their paths; unequal if they differ
-}
-
-const unequal = -1
 
 // reset prepares l for the request of p.
 func (l *lanes) reset(p *Presigner) {
@@ -75,82 +62,14 @@ func (p *Presigner) readyLanes() *lanes {
 	return l
 }
 
-// plan puts the keys of a batch into groups, which are good until the next plan.
-func (l *lanes) plan(b *batch) []group {
-	l.sort(b.ends)
-	width := l.kernel.Width()
-	l.groups, l.odd = l.groups[:0], l.odd[:0]
-	for from := 0; from < len(l.order); {
-		length := len(b.path(l.order[from]))
-		to := int(l.starts[length])
-		equal := l.order[from:to]
-		from = to
-		// What fills a kernel's width to three quarters is cheaper with schedules and
-		// idle streams than without schedules.
-		n := len(equal) / width * width
-		if len(equal)-n >= max(2, width*3/4) {
-			n = len(equal)
-		}
-		l.odd = append(l.odd, equal[n:]...)
-		l.group(equal[:n], length)
-	}
-	l.group(l.odd, unequal)
-	return l.groups
-}
-
-// group makes groups of keys.
-func (l *lanes) group(keys []uint32, length int) {
-	for len(keys) > 0 {
-		n := min(len(keys), sha256x16.Streams)
-		l.groups = append(l.groups, group{keys[:n], length})
-		keys = keys[n:]
-	}
-}
-
 // signGroup signs the keys of a group.
 func (l *lanes) signGroup(p *Presigner, b *batch, g group) {
-	switch {
-	case g.length != unequal:
-		l.prepare(p, g.length)
-		l.sign(p, b, g.keys, (len(p.head)+g.length+block-1)/block*block)
-	case len(g.keys) >= l.kernel.Pays():
+	if g.length == unequal {
 		l.sign(p, b, g.keys, 0)
-	default:
-		for _, key := range g.keys {
-			p.signOne(b, key)
-		}
+		return
 	}
-}
-
-// sort orders the keys by the length of their paths, which are few: it counts them.
-// Afterwards starts has for each length where the next one begins in order.
-func (l *lanes) sort(ends []uint32) {
-	longest := uint32(0)
-	previous := uint32(0)
-	for _, end := range ends {
-		longest = max(longest, end-previous)
-		previous = end
-	}
-	l.starts = resize(l.starts, int(longest)+1)
-	clear(l.starts)
-	previous = 0
-	for _, end := range ends {
-		l.starts[end-previous]++
-		previous = end
-	}
-	sum := uint32(0)
-	for i, n := range l.starts {
-		l.starts[i] = sum
-		sum += n
-	}
-	l.order = resize(l.order, len(ends))
-	previous = 0
-	for i, end := range ends {
-		at := &l.starts[end-previous]
-		l.order[*at] = uint32(i)
-		*at++
-		previous = end
-	}
+	l.prepare(p, g.length)
+	l.sign(p, b, g.keys, (len(p.head)+g.length+block-1)/block*block)
 }
 
 // prepare computes the schedules that requests with paths of one length share.
@@ -171,7 +90,7 @@ func (l *lanes) prepare(p *Presigner, length int) {
 func (l *lanes) sign(p *Presigner, b *batch, keys []uint32, scheduled int) {
 	n := len(keys)
 	for i, key := range keys {
-		l.messages[i], _ = l.requests[i].lay(b.path(key))
+		l.messages[i], _ = l.requests[i].lay(b.paths[key])
 		if scheduled > 0 {
 			l.messages[i] = l.messages[i][:scheduled]
 		}
@@ -201,7 +120,7 @@ func (l *lanes) sign(p *Presigner, b *batch, keys []uint32, scheduled int) {
 	for i, key := range keys {
 		l.hexes[i] = &l.spare
 		if url := p.url(b, key); url != nil {
-			l.hexes[i] = p.layURL(url, b.path(key))
+			l.hexes[i] = p.layURL(url, l.messages[i][len(p.head):][:b.paths[key].len])
 		}
 	}
 	l.kernel.HexDigests(&l.hexes, &l.state, n)

@@ -12,13 +12,11 @@ import (
 	"bulkpresign/internal/sigv4/sha256x16"
 )
 
-// pathsOf escapes keys into the form that SignAll takes.
-func pathsOf(keys []string) (paths []byte, ends []uint32) {
+func pathsOf(keys []string) (paths []sigv4.Path) {
 	for _, key := range keys {
-		paths = sigv4.AppendEscapedPath(paths, key)
-		ends = append(ends, uint32(len(paths)))
+		paths = append(paths, sigv4.PathOf(key))
 	}
-	return paths, ends
+	return paths
 }
 
 // twins signs keys in every way that the machine has and compares the signatures, and
@@ -26,33 +24,32 @@ func pathsOf(keys []string) (paths []byte, ends []uint32) {
 // URL is left out.
 func twins(t *testing.T, p *sigv4.Presigner, keys []string) {
 	t.Helper()
-	paths, ends := pathsOf(keys)
+	paths := pathsOf(keys)
 	want := make([]sigv4.Signature, len(keys))
-	p.WithKernel(nil).SignAll(want, paths, ends)
+	p.WithKernel(nil).SignAll(want, paths)
 	var wantURLs []byte
 	var at []int
-	begin := uint32(0)
-	for i, end := range ends {
+	for i, path := range paths {
 		wantURLs = append(wantURLs, "<"...)
 		if i%5 == 4 {
 			at = append(at, -1)
 		} else {
 			at = append(at, len(wantURLs))
-			wantURLs = p.AppendURL(wantURLs, paths[begin:end], &want[i])
+			wantURLs = p.AppendURL(wantURLs, path, &want[i])
 		}
-		begin = end
 	}
 	wantURLs = append(wantURLs, "<"...)
 	for _, k := range append(sha256x16.Kernels(), nil) {
 		got := make([]sigv4.Signature, len(keys))
-		p.WithKernel(k).SignAll(got, paths, ends)
+		p.WithKernel(k).SignAll(got, paths)
 		for i := range got {
 			if got[i] != want[i] {
 				t.Fatalf("%s: key %d of %d, %d bytes long, is signed otherwise than by crypto/sha256", k, i, len(keys), len(keys[i]))
 			}
 		}
+		p.Expect(len(keys))
 		urls := bytes.Repeat([]byte("<"), len(wantURLs))
-		p.WriteAll(urls, at, paths, ends)
+		p.WriteAll(urls, at, paths)
 		if !bytes.Equal(urls, wantURLs) {
 			t.Fatalf("%s: of %d URLs, some are written otherwise than by AppendURL", k, len(keys))
 		}
@@ -98,6 +95,26 @@ func TestLanesAfterReset(t *testing.T) {
 	}
 }
 
+// Helpers that were woken may have gone to sleep again, and may be waiting while p signs
+// another number of keys than was expected, or another request.
+func TestExpect(t *testing.T) {
+	p := benchPresigner()
+	keys := benchKeys(2100)
+	signer := sigv4.NewSigner(sigv4.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"},
+		sigv4.Scope{Time: time.Unix(0, 0), Region: "us-east-1", Service: "s3"})
+	for range 20 {
+		p.Expect(len(keys))
+		twins(t, p, keys[:100])
+		p.Expect(len(keys))
+		time.Sleep(2 * time.Millisecond)
+		twins(t, p, keys)
+		p.Expect(len(keys))
+		p.Expect(len(keys))
+		p.Reset(signer, &sigv4.Request{Method: "PUT", Origin: "https://h", Host: "h", PathPrefix: "/", ExpiresIn: 1})
+		twins(t, p, keys)
+	}
+}
+
 // A batch too small for two processors allocates nothing, once there was one before.
 func TestBatchesDoNotAllocate(t *testing.T) {
 	if raceDetector {
@@ -105,11 +122,11 @@ func TestBatchesDoNotAllocate(t *testing.T) {
 	}
 	p := benchPresigner()
 	for _, n := range []int{1, 10, 1000} {
-		paths, ends := pathsOf(benchKeys(n))
+		paths := pathsOf(benchKeys(n))
 		signatures := make([]sigv4.Signature, n)
 		for _, k := range append(sha256x16.Kernels(), nil) {
-			p.WithKernel(k).SignAll(signatures, paths, ends)
-			if allocs := testing.AllocsPerRun(5, func() { p.SignAll(signatures, paths, ends) }); allocs != 0 {
+			p.WithKernel(k).SignAll(signatures, paths)
+			if allocs := testing.AllocsPerRun(5, func() { p.SignAll(signatures, paths) }); allocs != 0 {
 				t.Errorf("%s, %d keys: %v allocations, want none", k, n, allocs)
 			}
 		}
@@ -146,7 +163,7 @@ func benchKeys(n int) []string {
 
 func BenchmarkSignAll(b *testing.B) {
 	const n = 4000
-	paths, ends := pathsOf(benchKeys(n))
+	paths := pathsOf(benchKeys(n))
 	signatures := make([]sigv4.Signature, n)
 	p := benchPresigner()
 	for _, k := range append(sha256x16.Kernels()[1:], nil) {
@@ -158,7 +175,7 @@ func BenchmarkSignAll(b *testing.B) {
 			p.WithKernel(k)
 			b.ReportAllocs()
 			for b.Loop() {
-				p.SignAll(signatures, paths, ends)
+				p.SignAll(signatures, paths)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/URL")
 		})

@@ -48,8 +48,8 @@ func (m *message) constant() []byte { return m.buf[m.tail:m.end] }
 
 // lay writes the request of a path, and returns it with its padding (FIPS 180-4,
 // section 5.1.1), valid until the next call, and its length without.
-func (m *message) lay(path []byte) (padded []byte, size int) {
-	n := len(m.head) + len(path)
+func (m *message) lay(path Path) (padded []byte, size int) {
+	n := len(m.head) + path.len
 	if n > m.tail {
 		larger := message{tail: n + initialRoom}
 		larger.reset(m.head, m.constant())
@@ -58,7 +58,7 @@ func (m *message) lay(path []byte) (padded []byte, size int) {
 	begin := m.tail - n
 	request := m.buf[begin:]
 	copy(request, m.head)
-	copy(request[len(m.head):], path)
+	path.put(request[len(m.head):])
 	size = m.end - begin
 	whole := (size + 1 + 8 + block - 1) / block * block
 	binary.BigEndian.PutUint64(m.buf[m.sizeAt:], 0)

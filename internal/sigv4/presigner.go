@@ -30,7 +30,7 @@ type Request struct {
 	Headers []Parameter
 }
 
-// Presigner signs the paths of one Request. It has scratch space of its own, so it
+// Presigner signs paths for one Request. It has scratch space of its own, so it
 // serves one goroutine at a time; [Presigner.Reset] is cheap.
 type Presigner struct {
 	signer *Signer
@@ -46,7 +46,8 @@ type Presigner struct {
 	kernel     *sha256x16.Kernel // nil for crypto/sha256
 	lanes      *lanes            // nil until many keys are signed at once
 	lanesReady bool              // for this request
-	workers    []*Presigner      // that help with many keys
+	parts      []part            // of the last batch
+	helpers    []*helper         // with many keys
 	version    int               // counts the requests
 }
 
@@ -185,24 +186,29 @@ func (p *Presigner) WithKernel(k *sha256x16.Kernel) *Presigner {
 	return p
 }
 
-// Sign signs one key, given as the part of its path behind PathPrefix, escaped.
-func (p *Presigner) Sign(path []byte) Signature {
+// Sign signs the URL of one key.
+func (p *Presigner) Sign(path Path) Signature {
 	request, _ := p.message.lay(path)
 	return *p.hasher.sign(request)
 }
 
 // CanonicalRequest is what is hashed for path, for tests and for finding out why a
 // server computes another signature. It holds the session token.
-func (p *Presigner) CanonicalRequest(path []byte) string {
+func (p *Presigner) CanonicalRequest(path Path) string {
 	request, size := p.message.lay(path)
 	return string(request[:size])
 }
 
 // AppendURL appends the URL of path with its signature.
-func (p *Presigner) AppendURL(dst, path []byte, sig *Signature) []byte {
-	n, size := len(dst), p.URLLen(len(path))
+func (p *Presigner) AppendURL(dst []byte, path Path, sig *Signature) []byte {
+	n, size := len(dst), p.URLLen(path)
 	dst = slices.Grow(dst, size)[:n+size]
-	sha256x16.Hex(p.layURL(dst[n:], path), (*[SignatureSize]byte)(sig))
+	url := dst[n:]
+	at := copy(url, p.base)
+	path.put(url[at:])
+	at += path.len
+	at += copy(url[at:], p.question)
+	sha256x16.Hex((*[hexSize]byte)(url[at:]), (*[SignatureSize]byte)(sig))
 	return dst
 }
 
@@ -216,8 +222,10 @@ func AppendHex(dst []byte, sig *Signature) []byte {
 
 const hexSize = 2 * SignatureSize
 
-// URLLen is the length of the URL of a path of n bytes.
-func (p *Presigner) URLLen(n int) int { return len(p.base) + n + len(p.question) + hexSize }
+// URLLen is the length of the URL of a path.
+func (p *Presigner) URLLen(path Path) int {
+	return len(p.base) + path.len + len(p.question) + hexSize
+}
 
 // Base is the URL before the path of a key. It must not be changed.
 func (p *Presigner) Base() []byte { return p.base }

@@ -40,20 +40,20 @@ func TestPublishedExample(t *testing.T) {
 		"host",
 		"UNSIGNED-PAYLOAD",
 	}, "\n")
-	if got := p.CanonicalRequest([]byte("test.txt")); got != wantCanonical {
+	if got := p.CanonicalRequest(sigv4.PathOf("test.txt")); got != wantCanonical {
 		t.Errorf("canonical request:\n%s\nwant:\n%s", got, wantCanonical)
 	}
-	sig := p.Sign([]byte("test.txt"))
+	sig := p.Sign(sigv4.PathOf("test.txt"))
 	const want = "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
 	if got := hex.EncodeToString(sig[:]); got != want {
 		t.Errorf("signature %s, want %s", got, want)
 	}
-	url := string(p.AppendURL(nil, []byte("test.txt"), &sig))
+	url := string(p.AppendURL(nil, sigv4.PathOf("test.txt"), &sig))
 	if !strings.HasPrefix(url, "https://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=") ||
 		!strings.HasSuffix(url, "&X-Amz-SignedHeaders=host&X-Amz-Signature="+want) {
 		t.Errorf("URL is put together wrongly: %s", url)
 	}
-	if n := p.URLLen(len("test.txt")); n != len(url) {
+	if n := p.URLLen(sigv4.PathOf("test.txt")); n != len(url) {
 		t.Errorf("URLLen = %d, the URL has %d bytes", n, len(url))
 	}
 }
@@ -81,7 +81,7 @@ func TestEscapeEveryByte(t *testing.T) {
 			bytes := []byte(strings.Repeat("aZ09-./_~", 3)[:20])
 			bytes[at] = byte(c)
 			key := string(bytes)
-			if got, want := string(sigv4.AppendEscapedPath(nil, key)), naiveEscape(key, true); got != want {
+			if got, want := string(sigv4.PathOf(key).Append(nil)), naiveEscape(key, true); got != want {
 				t.Fatalf("path %q: got %s, want %s", key, got, want)
 			}
 			if got, want := string(sigv4.AppendEscaped(nil, key)), naiveEscape(key, false); got != want {
@@ -94,7 +94,7 @@ func TestEscapeEveryByte(t *testing.T) {
 func FuzzEscape(f *testing.F) {
 	f.Add("photos/2026/a b+c%2F\x00\u00e9.jpg")
 	f.Fuzz(func(t *testing.T, key string) {
-		if got, want := string(sigv4.AppendEscapedPath(nil, key)), naiveEscape(key, true); got != want {
+		if got, want := string(sigv4.PathOf(key).Append(nil)), naiveEscape(key, true); got != want {
 			t.Errorf("path %q: got %s, want %s", key, got, want)
 		}
 	})
@@ -148,9 +148,8 @@ func TestSigningDoesNotAllocate(t *testing.T) {
 	p := benchPresigner()
 	key := "2026/11/23/some album/picture-000001.jpg"
 	dst := make([]byte, 0, 4096)
-	path := make([]byte, 0, 256)
 	n := testing.AllocsPerRun(100, func() {
-		path = sigv4.AppendEscapedPath(path[:0], key)
+		path := sigv4.PathOf(key)
 		sig := p.Sign(path)
 		dst = p.AppendURL(dst[:0], path, &sig)
 	})
@@ -167,10 +166,9 @@ func BenchmarkSign(b *testing.B) {
 	p := benchPresigner()
 	key := "2026/11/23/some album/picture-000001.jpg"
 	dst := make([]byte, 0, 4096)
-	path := make([]byte, 0, 256)
 	b.ReportAllocs()
 	for b.Loop() {
-		path = sigv4.AppendEscapedPath(path[:0], key)
+		path := sigv4.PathOf(key)
 		sig := p.Sign(path)
 		dst = p.AppendURL(dst[:0], path, &sig)
 	}

@@ -66,7 +66,7 @@ var suppressions = []suppression{
 	{"G115", "internal/bulk/", "counts and offsets of a request, which has 6 MB at most, or of a batch of a list, which is bounded"},
 	{"G115", "internal/deflate/", "the low bits are what is meant (RFC 1951, RFC 1952); lengths are those of an answer in memory"},
 	{"G115", "internal/delivery/writer.go", "S3 takes 10,000 parts, and the writer stops before"},
-	{"G115", "internal/sigv4/batch.go", "the index of a key, of which a batch in memory has fewer than 2^32 (its ends are as many and have that type)"},
+	{"G115", "internal/sigv4/plan.go", "the index of a key, of which a batch in memory has fewer than 2^32"},
 	{"G115", "internal/sigv4/keyedhash.go", "the length of a message in memory (FIPS 180-4, section 5.1.1)"},
 	{"G115", "internal/sigv4/message.go", "the length of a message in memory (FIPS 180-4, section 5.1.1)"},
 	{"G304", "internal/config/config.go", "the file is named by the operator's own configuration, never by a caller"},
