@@ -299,16 +299,6 @@ func (g *Grant) Rules() []string {
 	return names
 }
 
-var idCreateOnly, idIfNoneMatch = lookup("create_only"), lookup("if_none_match")
-
-func lookup(name string) s3op.ID {
-	id, ok := s3op.Lookup(name)
-	if !ok {
-		panic("policy: there is no option " + name)
-	}
-	return id
-}
-
 // check tells what settled options lack for the rule, or "", and whether it is the
 // value of an option that is given. A requirement holds for the operations that have
 // the option.
@@ -318,8 +308,8 @@ func (r *rule) check(settled []s3op.Option, op s3op.Operation) (problem string, 
 			continue
 		}
 		option := q.option
-		if option == idCreateOnly { // settled options have what it is short for
-			option = idIfNoneMatch
+		if option == s3op.CreateOnly { // settled options have what it is short for
+			option = s3op.IfNoneMatch
 		}
 		i := slices.IndexFunc(settled, func(o s3op.Option) bool { return o.ID == option })
 		switch {
@@ -336,7 +326,7 @@ func (r *rule) check(settled []s3op.Option, op s3op.Operation) (problem string, 
 
 func (q *requirement) accepts(value string) bool {
 	switch {
-	case q.option == idCreateOnly:
+	case q.option == s3op.CreateOnly:
 		return value == "*"
 	case q.most > 0:
 		n, err := strconv.ParseInt(value, 10, 64)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"bulkpresign/internal/sigv4"
@@ -35,13 +36,6 @@ const (
 // set is a set of operations.
 type set uint8
 
-func of(ops ...Operation) (s set) {
-	for _, o := range ops {
-		s |= 1 << o
-	}
-	return s
-}
-
 func (s set) has(o Operation) bool { return s&(1<<o) != 0 }
 
 // definition is a line of the table of options.
@@ -67,124 +61,111 @@ type Option struct {
 	Value string
 }
 
-var (
-	get, head, put, del, part = of(GetObject), of(HeadObject), of(PutObject), of(DeleteObject), of(UploadPart)
+const (
+	get  set = 1 << GetObject
+	head set = 1 << HeadObject
+	put  set = 1 << PutObject
+	del  set = 1 << DeleteObject
+	part set = 1 << UploadPart
 
 	read  = get | head
 	write = put | part
 	every = read | write | del
 )
 
-// table has every option of the contract. Facts on wire names and places: run
-// against aws-sdk-go-v2 service/s3 v1.114.8 by the tests of package bulk.
-var table = func() []definition {
-	query := func(name, wire string, ops set) definition {
-		return definition{name, Text, inQuery, wire, ops, opaque}
-	}
-	header := func(name, wire string, ops set) definition {
-		return definition{name, Text, inHeader, wire, ops, headerValue}
-	}
-	flag := func(name, wire string, ops set) definition {
-		return definition{name, Boolean, inQuery, wire, ops, nil}
-	}
-	httpDate := func(name, wire string, where place, ops set) definition {
-		return definition{name, Timestamp, where, wire, ops, imfFixdate}
-	}
-	response := func(name, wire string) definition {
-		return definition{name, Text, inQuery, wire, get, headerValue} // S3 answers with it as a header
-	}
-	const sse = "x-amz-server-side-encryption"
-	t := []definition{
-		query("version_id", "versionId", read|del),
-		query("expected_bucket_owner", "x-amz-expected-bucket-owner", every),
-		query("request_payer", "x-amz-request-payer", every),
-		query("checksum_mode", "X-Amz-Checksum-Mode", read),
-		query("upload_id", "uploadId", part),
-		flag("bypass_governance_retention", "X-Amz-Bypass-Governance-Retention", del),
-		flag("bucket_key_enabled", "X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", put),
-		{"part_number", Integer, inQuery, "partNumber", read | part, partNumber},
-		{"part_numbers", Integers, nowhere, "partNumber", part, partNumbers},
+// table has every option of the contract, in the order of the wire names and with an
+// option before those that are short for it. It is data alone: nothing has to run for it
+// when a function starts. Facts on wire names and places: run against aws-sdk-go-v2
+// service/s3 v1.114.8 by the tests of package bulk.
+var table = [...]definition{
+	{"bypass_governance_retention", Boolean, inQuery, "X-Amz-Bypass-Governance-Retention", del, nil},
+	{"checksum_mode", Text, inQuery, "X-Amz-Checksum-Mode", read, opaque},
+	{"bucket_key_enabled", Boolean, inQuery, "X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", put, nil},
+	{"cache_control", Text, inHeader, "cache-control", put, headerValue},
+	{"content_disposition", Text, inHeader, "content-disposition", put, headerValue},
+	{"content_encoding", Text, inHeader, "content-encoding", put, headerValue},
+	{"content_language", Text, inHeader, "content-language", put, headerValue},
+	{"content_length", Integer, inHeader, "content-length", write, contentLength},
+	{"content_md5", Text, inHeader, "content-md5", write, headerValue},
+	{"content_type", Text, inHeader, "content-type", put, headerValue},
+	{"expires", Timestamp, inHeader, "expires", put, imfFixdate},
+	{"if_match", Text, inHeader, "if-match", read | put | del, headerValue},
+	{"if_modified_since", Timestamp, inHeader, "if-modified-since", read, imfFixdate},
+	{"if_none_match", Text, inHeader, "if-none-match", read | put, headerValue},
+	{"create_only", Boolean, nowhere, "if-none-match", put, nil},
+	{"if_unmodified_since", Timestamp, inHeader, "if-unmodified-since", read, imfFixdate},
+	{"part_number", Integer, inQuery, "partNumber", read | part, partNumber},
+	{"part_numbers", Integers, nowhere, "partNumber", part, partNumbers},
+	{"range", Text, inHeader, "range", read, headerValue},
+	{"response_cache_control", Text, inQuery, "response-cache-control", get, headerValue},
+	{"response_content_disposition", Text, inQuery, "response-content-disposition", get, headerValue},
+	{"filename", Text, nowhere, "response-content-disposition", get, attachment},
+	{"response_content_encoding", Text, inQuery, "response-content-encoding", get, headerValue},
+	{"response_content_language", Text, inQuery, "response-content-language", get, headerValue},
+	{"response_content_type", Text, inQuery, "response-content-type", get, headerValue},
+	{"response_expires", Timestamp, inQuery, "response-expires", get, imfFixdate},
+	{"upload_id", Text, inQuery, "uploadId", part, opaque},
+	{"version_id", Text, inQuery, "versionId", read | del, opaque},
+	{"acl", Text, inHeader, "x-amz-acl", put, headerValue},
+	{"checksum_crc32", Text, inHeader, "x-amz-checksum-crc32", write, headerValue},
+	{"checksum_crc32c", Text, inHeader, "x-amz-checksum-crc32c", write, headerValue},
+	{"checksum_crc64nvme", Text, inHeader, "x-amz-checksum-crc64nvme", write, headerValue},
+	{"checksum_sha1", Text, inHeader, "x-amz-checksum-sha1", write, headerValue},
+	{"checksum_sha256", Text, inHeader, "x-amz-checksum-sha256", write, headerValue},
+	{"expected_bucket_owner", Text, inQuery, "x-amz-expected-bucket-owner", every, opaque},
+	{"grant_full_control", Text, nowhere, "x-amz-grant-full-control", put, grant},
+	{"grant_read", Text, nowhere, "x-amz-grant-read", put, grant},
+	{"grant_read_acp", Text, nowhere, "x-amz-grant-read-acp", put, grant},
+	{"grant_write_acp", Text, nowhere, "x-amz-grant-write-acp", put, grant},
+	{"metadata", StringMap, inHeader, "x-amz-meta-", put, headerValue},
+	{"mfa", Text, inHeader, "x-amz-mfa", del, headerValue},
+	{"object_lock_legal_hold_status", Text, inHeader, "x-amz-object-lock-legal-hold", put, headerValue},
+	{"object_lock_mode", Text, inHeader, "x-amz-object-lock-mode", put, headerValue},
+	{"object_lock_retain_until_date", Timestamp, inHeader, "x-amz-object-lock-retain-until-date", put, iso8601},
+	{"request_payer", Text, inQuery, "x-amz-request-payer", every, opaque},
+	{"server_side_encryption", Text, inHeader, "x-amz-server-side-encryption", put, headerValue},
+	{"ssekms_key_id", Text, inHeader, "x-amz-server-side-encryption-aws-kms-key-id", put, headerValue},
+	{"ssekms_encryption_context", Text, inHeader, "x-amz-server-side-encryption-context", put, headerValue},
+	{"sse_customer_algorithm", Text, inHeader, "x-amz-server-side-encryption-customer-algorithm", read | write, headerValue},
+	{"sse_customer_key", Text, inHeader, "x-amz-server-side-encryption-customer-key", read | write, headerValue},
+	{"sse_customer_key_md5", Text, inHeader, "x-amz-server-side-encryption-customer-key-md5", read | write, headerValue},
+	{"storage_class", Text, inHeader, "x-amz-storage-class", put, headerValue},
+	{"tagging", Text, inHeader, "x-amz-tagging", put, headerValue},
+	{"website_redirect_location", Text, inHeader, "x-amz-website-redirect-location", put, headerValue},
+}
 
-		response("response_content_type", "response-content-type"),
-		response("response_content_disposition", "response-content-disposition"),
-		response("response_content_encoding", "response-content-encoding"),
-		response("response_content_language", "response-content-language"),
-		response("response_cache_control", "response-cache-control"),
-		httpDate("response_expires", "response-expires", inQuery, get),
-		{"filename", Text, nowhere, "response-content-disposition", get, attachment},
-
-		header("range", "range", read),
-		header("if_match", "if-match", read|put|del),
-		header("if_none_match", "if-none-match", read|put),
-		{"create_only", Boolean, nowhere, "if-none-match", put, nil},
-		httpDate("if_modified_since", "if-modified-since", inHeader, read),
-		httpDate("if_unmodified_since", "if-unmodified-since", inHeader, read),
-
-		header("sse_customer_algorithm", sse+"-customer-algorithm", read|write),
-		header("sse_customer_key", sse+"-customer-key", read|write),
-		header("sse_customer_key_md5", sse+"-customer-key-md5", read|write),
-
-		header("mfa", "x-amz-mfa", del),
-
-		{"content_length", Integer, inHeader, "content-length", write, contentLength},
-		header("content_md5", "content-md5", write),
-		header("content_type", "content-type", put),
-		header("content_encoding", "content-encoding", put),
-		header("content_language", "content-language", put),
-		header("content_disposition", "content-disposition", put),
-		header("cache_control", "cache-control", put),
-		httpDate("expires", "expires", inHeader, put),
-		{"metadata", StringMap, inHeader, "x-amz-meta-", put, headerValue},
-		header("tagging", "x-amz-tagging", put),
-		header("storage_class", "x-amz-storage-class", put),
-		header("acl", "x-amz-acl", put),
-		header("server_side_encryption", sse, put),
-		header("ssekms_key_id", sse+"-aws-kms-key-id", put),
-		header("ssekms_encryption_context", sse+"-context", put),
-		header("website_redirect_location", "x-amz-website-redirect-location", put),
-		header("object_lock_mode", "x-amz-object-lock-mode", put),
-		header("object_lock_legal_hold_status", "x-amz-object-lock-legal-hold", put),
-		{"object_lock_retain_until_date", Timestamp, inHeader, "x-amz-object-lock-retain-until-date", put, iso8601},
-
-		{"grant_full_control", Text, nowhere, "x-amz-grant-full-control", put, grant},
-		{"grant_read", Text, nowhere, "x-amz-grant-read", put, grant},
-		{"grant_read_acp", Text, nowhere, "x-amz-grant-read-acp", put, grant},
-		{"grant_write_acp", Text, nowhere, "x-amz-grant-write-acp", put, grant},
-
-		header("checksum_crc32", "x-amz-checksum-crc32", write),
-		header("checksum_crc32c", "x-amz-checksum-crc32c", write),
-		header("checksum_crc64nvme", "x-amz-checksum-crc64nvme", write),
-		header("checksum_sha1", "x-amz-checksum-sha1", write),
-		header("checksum_sha256", "x-amz-checksum-sha256", write),
-	}
-	// A stable sort keeps an option before those that are short for it.
-	slices.SortStableFunc(t, func(a, b definition) int { return cmp.Compare(a.wire, b.wire) })
-	return t
-}()
-
-var byName = func() map[string]ID {
+var byName = sync.OnceValue(func() map[string]ID {
 	m := make(map[string]ID, len(table))
 	for i, d := range table {
 		m[d.name] = ID(i)
 	}
 	return m
-}()
+})
 
 // Options that others or the batch know by name.
 var (
-	idUploadID           = byName["upload_id"]
-	idPartNumber         = byName["part_number"]
-	idPartNumbers        = byName["part_numbers"]
-	idFilename           = byName["filename"]
-	idContentDisposition = byName["response_content_disposition"]
-	idCreateOnly         = byName["create_only"]
-	idIfNoneMatch        = byName["if_none_match"]
-	idMetadata           = byName["metadata"]
+	idUploadID           = named("upload_id")
+	idPartNumber         = named("part_number")
+	idPartNumbers        = named("part_numbers")
+	idFilename           = named("filename")
+	idContentDisposition = named("response_content_disposition")
+	idMetadata           = named("metadata")
 )
+
+// Options that rules know by name.
+var (
+	CreateOnly  = named("create_only")
+	IfNoneMatch = named("if_none_match")
+)
+
+// named is for the few names that are looked up while the program starts.
+func named(name string) ID {
+	return ID(slices.IndexFunc(table[:], func(d definition) bool { return d.name == name }))
+}
 
 // Lookup finds an option by its name in a request.
 func Lookup(name string) (ID, bool) {
-	id, ok := byName[name]
+	id, ok := byName()[name]
 	return id, ok
 }
 
@@ -322,9 +303,9 @@ func (o Operation) Settle(options []Option) ([]Option, error) {
 			number = opt.Value
 		case idPartNumbers:
 			numbers = opt.Value
-		case idCreateOnly:
+		case CreateOnly:
 			createOnly = opt.Value
-		case idIfNoneMatch:
+		case IfNoneMatch:
 			match = opt.Value
 		}
 	}
@@ -335,17 +316,17 @@ func (o Operation) Settle(options []Option) ([]Option, error) {
 		return nil, refuse(idPartNumbers, "and %q exclude each other: give one of them", idPartNumber)
 	}
 	if createOnly == "true" && match != "" && match != "*" || createOnly == "false" && match == "*" {
-		return nil, refuse(idCreateOnly, `and %q contradict each other: true is short for "*"`, idIfNoneMatch)
+		return nil, refuse(CreateOnly, `and %q contradict each other: true is short for "*"`, IfNoneMatch)
 	}
 
 	settled := options[:0]
 	for _, opt := range options {
 		switch opt.ID {
-		case idCreateOnly:
+		case CreateOnly:
 			if createOnly != "true" || match != "" {
 				continue
 			}
-			opt = Option{ID: idIfNoneMatch, Value: "*"}
+			opt = Option{ID: IfNoneMatch, Value: "*"}
 		case idFilename:
 			opt.ID = idContentDisposition
 		}
@@ -425,14 +406,12 @@ func opaque(v string) (string, string) {
 	case v == "":
 		return "", "is empty: leave it out instead"
 	case len(v) > maxOptionBytes:
-		return "", tooLong
+		return "", fmt.Sprintf("is longer than %d bytes", maxOptionBytes)
 	case strings.ContainsAny(v, "\r\n"):
 		return "", "holds a line break"
 	}
 	return v, ""
 }
-
-var tooLong = fmt.Sprintf("is longer than %d bytes", maxOptionBytes)
 
 // headerValue takes what an HTTP client sends as it is given (RFC 9110, section
 // 5.5, less obs-text): anything else would reach S3 changed or not at all, and the
@@ -452,7 +431,7 @@ func headerValue(v string) (string, string) {
 		}
 	}
 	if len(v) > maxOptionBytes {
-		return "", tooLong
+		return "", fmt.Sprintf("is longer than %d bytes", maxOptionBytes)
 	}
 	if strings.Trim(v, " \t") != v {
 		return "", "begins or ends with white space, which HTTP clients cut off"

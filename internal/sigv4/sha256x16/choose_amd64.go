@@ -2,8 +2,6 @@
 
 package sha256x16
 
-import "golang.org/x/sys/cpu"
-
 // avx512 is the kernel of avx512_amd64.s. A State has the same word of all streams side
 // by side.
 var avx512 = Kernel{
@@ -12,22 +10,13 @@ var avx512 = Kernel{
 	pays:    7,
 	columns: 16,
 
-	expand: expandAny,
+	expand: portable.expand,
 	blocks: func(s *chain, msgs *[Streams]*byte, n, _ int, live uint16) {
 		blocksAVX512(s, msgs, n, live)
 	},
 	scheduled:  func(s *chain, w *Schedule, n, _ int, fetch *[Streams]*byte) { scheduledAVX512(s, w, n, fetch) },
 	digests:    digestsAVX512,
 	hexDigests: hexDigestsAVX512,
-}
-
-// expandAny takes what there is: schedules are computed once for many messages.
-func expandAny(dst *Schedule, blocks *byte, n int) {
-	if hasSHA {
-		expand4(dst, blocks, n)
-		return
-	}
-	portable.expand(dst, blocks, n)
 }
 
 // avx2 is the kernel of avx2_amd64.s. A State has the same word of eight streams side by
@@ -38,7 +27,7 @@ var avx2 = Kernel{
 	pays:    4,
 	columns: 8,
 
-	expand: expandAny,
+	expand: portable.expand,
 	blocks: func(s *chain, msgs *[Streams]*byte, n, streams int, live uint16) {
 		for i := 0; i < streams; i += 8 {
 			half := (*[64]uint32)(s[8*i:])
@@ -81,30 +70,46 @@ func digestsAVX512(dst *[Streams]*[Size]byte, s *chain)
 //go:noescape
 func hexDigestsAVX512(dst *[Streams]*[2 * Size]byte, s *chain)
 
-// cpuid executes CPUID (Intel SDM, volume 2).
+// cpuid executes CPUID, and xgetbv XGETBV for register 0 (Intel SDM, volume 2).
 func cpuid(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
 
-var (
-	hexSupported = cpu.X86.HasSSSE3
-	hasSHA       = cpu.X86.HasSSSE3 && sha()
-	hasAVX512    = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW // and the system saves the registers
-)
+func xgetbv() (eax, edx uint32)
 
-// x/sys/cpu knows SSSE3 but not the SHA extensions: they are bit 29 of EBX in leaf 7.
-func sha() bool {
-	if highest, _, _, _ := cpuid(0, 0); highest < 7 {
-		return false
+// features are what the kernels need of a processor.
+type features struct{ sha, avx2, avx512, intel bool }
+
+// look asks the processor. That is done here, not by golang.org/x/sys/cpu, because that
+// asks while the program starts, and in a virtual machine each question takes long.
+func look() (f features) {
+	highest, b, c, d := cpuid(0, 0)
+	f.intel = b == 0x756e6547 && d == 0x49656e69 && c == 0x6c65746e // "GenuineIntel"
+	if highest < 7 {
+		return f
 	}
-	_, ebx, _, _ := cpuid(7, 0)
-	return ebx&(1<<29) != 0
+	bits := func(of uint32, numbers ...int) bool {
+		for _, n := range numbers {
+			if of>>n&1 == 0 {
+				return false
+			}
+		}
+		return true
+	}
+	const (
+		ssse3, osxsave, avx                    = 9, 27, 28         // in ECX of leaf 1
+		avx2, avx512f, sha, avx512bw, avx512vl = 5, 16, 29, 30, 31 // in EBX of leaf 7
+		xmm, ymm, opmask, zmmHigh, zmm16       = 1, 2, 5, 6, 7     // in XCR0
+	)
+	_, _, leaf1, _ := cpuid(1, 0)
+	_, leaf7, _, _ := cpuid(7, 0)
+	f.sha = bits(leaf1, ssse3) && bits(leaf7, sha)
+	if !bits(leaf1, osxsave, avx) {
+		return f
+	}
+	saved, _ := xgetbv() // by the system, when it switches
+	f.avx2 = bits(saved, xmm, ymm) && bits(leaf7, avx2)
+	f.avx512 = bits(saved, xmm, ymm, opmask, zmmHigh, zmm16) && bits(leaf7, avx512f, avx512bw, avx512vl)
+	return f
 }
-
-func isIntel() bool {
-	_, b, c, d := cpuid(0, 0)
-	return b == 0x756e6547 && d == 0x49656e69 && c == 0x6c65746e // "GenuineIntel"
-}
-
-var supported, best = choose()
 
 // choose lists the kernels, and says which is the best. It rests on the time for a
 // scheduled block of one stream:
@@ -118,18 +123,20 @@ var supported, best = choose()
 //
 // The benchmarks of this package measure all that a machine has.
 func choose() (supported []*Kernel, best *Kernel) {
-	if hasSHA {
+	has := look()
+	if has.sha {
 		supported, best = append(supported, &interleaved), &interleaved
+		avx2.expand, avx512.expand = expand4, expand4
 	}
-	if cpu.X86.HasAVX2 {
+	if has.avx2 {
 		supported = append(supported, &avx2)
 		if best == nil {
 			best = &avx2
 		}
 	}
-	if hasAVX512 {
+	if has.avx512 {
 		supported = append(supported, &avx512)
-		if !hasSHA || isIntel() {
+		if !has.sha || has.intel {
 			best = &avx512
 		}
 	}

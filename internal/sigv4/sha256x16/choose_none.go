@@ -2,12 +2,7 @@
 
 package sha256x16
 
-const hexSupported = false
-
-var (
-	supported []*Kernel
-	best      *Kernel
-)
+func choose() (supported []*Kernel, best *Kernel) { return nil, nil }
 
 func hex(*byte, *byte) { panic("sha256x16: no assembly") }
 

@@ -7,7 +7,7 @@ import "unsafe"
 // This file is about the processors' instructions for SHA-256 (amd64: SHA extensions,
 // arm64: SHA2), which are kept busy by four interleaved streams.
 
-const assembled = true // for tests
+const assembled = true
 
 // interleaved is the kernel of sha_amd64.s and sha_arm64.s, four streams at a time. A
 // State has the streams one after the other.

@@ -15,7 +15,11 @@
 // [FIPS 180-4]: https://doi.org/10.6028/NIST.FIPS.180-4
 package sha256x16
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+	"sync"
+)
 
 //go:generate go run -C gen . -dir ..
 
@@ -184,15 +188,33 @@ func (k *Kernel) HexDigests(dst *[Streams]*[2 * Size]byte, s *State, streams int
 	k.hexDigests(dst, &s.h)
 }
 
+// known are the kernels of this machine. It is asked when they are needed first: a
+// program's start need not wait for that.
+var known = sync.OnceValues(func() ([]*Kernel, *Kernel) {
+	supported, best := choose()
+	if oneStream {
+		best = nil
+	}
+	return append([]*Kernel{&portable}, supported...), best
+})
+
+var oneStream bool
+
 // Best is the kernel to use on this machine; nil where crypto/sha256 is as fast as any.
-func Best() *Kernel { return best }
+func Best() *Kernel {
+	_, best := known()
+	return best
+}
 
 // Kernels are those that this machine can run, the portable one among them.
-func Kernels() []*Kernel { return append([]*Kernel{&portable}, supported...) }
+func Kernels() []*Kernel {
+	all, _ := known()
+	return slices.Clone(all)
+}
 
 // Hex writes a digest in lower-case hexadecimal.
 func Hex(dst *[2 * Size]byte, digest *[Size]byte) {
-	if hexSupported {
+	if assembled {
 		hex(&dst[0], &digest[0])
 		return
 	}

@@ -41,7 +41,7 @@ func TestKernels(t *testing.T) {
 		if cpuinfoHas(t, "avx2") {
 			want = append(want, "AVX2")
 		}
-		if cpuinfoHas(t, "avx512f") && cpuinfoHas(t, "avx512bw") {
+		if cpuinfoHas(t, "avx512f") && cpuinfoHas(t, "avx512bw") && cpuinfoHas(t, "avx512vl") {
 			want = append(want, "AVX-512")
 		}
 	case runtime.GOARCH == "arm64":

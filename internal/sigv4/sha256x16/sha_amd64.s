@@ -74,12 +74,21 @@ DATA swap32<>+0(SB)/8, $0x0405060700010203
 DATA swap32<>+8(SB)/8, $0x0c0d0e0f08090a0b
 GLOBL swap32<>(SB), RODATA|NOPTR, $16
 
-DATA digits<>+0(SB)/16, $"0123456789abcdef"
-GLOBL digits<>(SB), RODATA|NOPTR, $16
-
 DATA nibbles<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA nibbles<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
 GLOBL nibbles<>(SB), RODATA|NOPTR, $16
+
+DATA nine<>+0(SB)/8, $0x0909090909090909
+DATA nine<>+8(SB)/8, $0x0909090909090909
+GLOBL nine<>(SB), RODATA|NOPTR, $16
+
+DATA zero<>+0(SB)/8, $0x3030303030303030
+DATA zero<>+8(SB)/8, $0x3030303030303030
+GLOBL zero<>(SB), RODATA|NOPTR, $16
+
+DATA gap<>+0(SB)/8, $0x2727272727272727
+DATA gap<>+8(SB)/8, $0x2727272727272727
+GLOBL gap<>(SB), RODATA|NOPTR, $16
 
 // func cpuid(leaf uint32, subleaf uint32) (eax uint32, ebx uint32, ecx uint32, edx uint32)
 // Requires: CPUID
@@ -93,12 +102,23 @@ TEXT ·cpuid(SB), NOSPLIT, $0-24
 	MOVL DX, edx+20(FP)
 	RET
 
+// func xgetbv() (eax uint32, edx uint32)
+TEXT ·xgetbv(SB), NOSPLIT, $0-8
+	XORL CX, CX
+	XGETBV
+	MOVL AX, eax+0(FP)
+	MOVL DX, edx+4(FP)
+	RET
+
 // func hex(dst *byte, digest *byte)
-// Requires: SSE2, SSSE3
+// Requires: SSE2
 TEXT ·hex(SB), NOSPLIT, $0-16
 	MOVQ      dst+0(FP), DI
 	MOVQ      digest+8(FP), SI
 	MOVOU     nibbles<>+0(SB), X5
+	MOVOU     nine<>+0(SB), X6
+	MOVOU     zero<>+0(SB), X7
+	MOVOU     gap<>+0(SB), X8
 	MOVOU     (SI), X1
 	MOVO      X1, X2
 	PSRLW     $0x04, X1
@@ -107,12 +127,18 @@ TEXT ·hex(SB), NOSPLIT, $0-16
 	MOVO      X1, X3
 	PUNPCKLBW X2, X1
 	PUNPCKHBW X2, X3
-	MOVOU     digits<>+0(SB), X4
-	PSHUFB    X1, X4
-	MOVOU     X4, (DI)
-	MOVOU     digits<>+0(SB), X4
-	PSHUFB    X3, X4
-	MOVOU     X4, 16(DI)
+	MOVO      X1, X4
+	PCMPGTB   X6, X4
+	PAND      X8, X4
+	PADDB     X7, X1
+	PADDB     X4, X1
+	MOVOU     X1, (DI)
+	MOVO      X3, X4
+	PCMPGTB   X6, X4
+	PAND      X8, X4
+	PADDB     X7, X3
+	PADDB     X4, X3
+	MOVOU     X3, 16(DI)
 	MOVOU     16(SI), X1
 	MOVO      X1, X2
 	PSRLW     $0x04, X1
@@ -121,12 +147,18 @@ TEXT ·hex(SB), NOSPLIT, $0-16
 	MOVO      X1, X3
 	PUNPCKLBW X2, X1
 	PUNPCKHBW X2, X3
-	MOVOU     digits<>+0(SB), X4
-	PSHUFB    X1, X4
-	MOVOU     X4, 32(DI)
-	MOVOU     digits<>+0(SB), X4
-	PSHUFB    X3, X4
-	MOVOU     X4, 48(DI)
+	MOVO      X1, X4
+	PCMPGTB   X6, X4
+	PAND      X8, X4
+	PADDB     X7, X1
+	PADDB     X4, X1
+	MOVOU     X1, 32(DI)
+	MOVO      X3, X4
+	PCMPGTB   X6, X4
+	PAND      X8, X4
+	PADDB     X7, X3
+	PADDB     X4, X3
+	MOVOU     X3, 48(DI)
 	RET
 
 // func expand4(dst *[64]uint32, blocks *byte, n int)

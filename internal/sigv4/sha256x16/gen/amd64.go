@@ -43,8 +43,7 @@ type generator struct {
 	k    operand.Mem // the round constants
 	swap operand.Mem // the PSHUFB mask that reverses the bytes of each word
 
-	digits  operand.Mem // 0 to f
-	nibbles operand.Mem // 16 bytes of 0x0f
+	nibbles, nine, zero, gap operand.Mem // 16 bytes of 0x0f, of 9, of "0", and of what is from "9" to "a"
 }
 
 // amd64 returns the text of sha_amd64.s.
@@ -64,15 +63,19 @@ func amd64() ([]byte, error) {
 	g.AppendDatum(operand.U64(0x0405060700010203))
 	g.AppendDatum(operand.U64(0x0c0d0e0f08090a0b))
 
-	g.digits = g.StaticGlobal("digits")
-	g.DataAttributes(attr.RODATA | attr.NOPTR)
-	g.AppendDatum(operand.String("0123456789abcdef"))
-	g.nibbles = g.StaticGlobal("nibbles")
-	g.DataAttributes(attr.RODATA | attr.NOPTR)
-	g.AppendDatum(operand.U64(0x0f0f0f0f0f0f0f0f))
-	g.AppendDatum(operand.U64(0x0f0f0f0f0f0f0f0f))
+	bytes := func(name string, b uint64) operand.Mem {
+		m := g.StaticGlobal(name)
+		g.DataAttributes(attr.RODATA | attr.NOPTR)
+		for range 2 {
+			g.AppendDatum(operand.U64(b * 0x0101010101010101))
+		}
+		return m
+	}
+	g.nibbles, g.nine = bytes("nibbles", 0x0f), bytes("nine", 9)
+	g.zero, g.gap = bytes("zero", '0'), bytes("gap", 'a'-'9'-1)
 
 	g.cpuid()
+	g.xgetbv()
 	g.hex()
 	g.expand()
 	g.blocks()
@@ -105,29 +108,44 @@ func (g *generator) cpuid() {
 	g.RET()
 }
 
+func (g *generator) xgetbv() {
+	g.function("xgetbv", "func() (eax, edx uint32)")
+	g.XORL(reg.ECX, reg.ECX)
+	g.XGETBV()
+	g.Store(reg.EAX, g.ReturnIndex(0))
+	g.Store(reg.EDX, g.ReturnIndex(1))
+	g.RET()
+}
+
+// hex has SSE2 alone, which every processor for amd64 has.
 func (g *generator) hex() {
 	g.function("hex", "func(dst *byte, digest *byte)")
 	dst, digest := reg.RDI, reg.RSI
-	high, low, second := reg.X1, reg.X2, reg.X3
-	digits, mask := reg.X4, reg.X5
+	high, low, second, letter := reg.X1, reg.X2, reg.X3, reg.X4
+	nibbles, nine, zero, gap := reg.X5, reg.X6, reg.X7, reg.X8
 	g.Load(g.Param("dst"), dst)
 	g.Load(g.Param("digest"), digest)
-	g.MOVOU(g.nibbles, mask)
+	g.MOVOU(g.nibbles, nibbles)
+	g.MOVOU(g.nine, nine)
+	g.MOVOU(g.zero, zero)
+	g.MOVOU(g.gap, gap)
 	for half := range 2 {
 		g.MOVOU(at(digest, 16*half), high)
 		g.MOVO(high, low)
 		g.PSRLW(operand.Imm(4), high)
-		g.PAND(mask, high)
-		g.PAND(mask, low)
+		g.PAND(nibbles, high)
+		g.PAND(nibbles, low)
 		g.MOVO(high, second)
 		g.PUNPCKLBW(low, high)
 		g.PUNPCKHBW(low, second)
-		g.MOVOU(g.digits, digits)
-		g.PSHUFB(high, digits)
-		g.MOVOU(digits, at(dst, 32*half))
-		g.MOVOU(g.digits, digits)
-		g.PSHUFB(second, digits)
-		g.MOVOU(digits, at(dst, 32*half+16))
+		for i, x := range []reg.VecPhysical{high, second} {
+			g.MOVO(x, letter)
+			g.PCMPGTB(nine, letter)
+			g.PAND(gap, letter)
+			g.PADDB(zero, x)
+			g.PADDB(letter, x)
+			g.MOVOU(x, at(dst, 32*half+16*i))
+		}
 	}
 	g.RET()
 }
