@@ -160,7 +160,12 @@ var (
 
 // named is for the few names that are looked up while the program starts.
 func named(name string) ID {
-	return ID(slices.IndexFunc(table[:], func(d definition) bool { return d.name == name }))
+	for i := range table {
+		if table[i].name == name {
+			return ID(i)
+		}
+	}
+	panic("s3op: there is no option " + name)
 }
 
 // Lookup finds an option by its name in a request.
