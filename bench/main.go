@@ -109,10 +109,17 @@ func (t *table) enter(keys []string) error {
 		}
 	}
 
-	t.limit = &contestant{
-		name: "one stream of SHA-256, the limit", cores: 1, keys: headline,
-		measure: oneStream(t.compressions, oursAtLeast),
+	for _, cores := range coreCounts() {
+		c := &contestant{
+			name: "one stream of SHA-256, the limit", cores: cores, keys: headline,
+			measure: streams(t.compressions, cores, oursAtLeast),
+		}
+		if cores > 1 {
+			c.name = "one stream on each processor"
+		}
+		t.limits = append(t.limits, c)
 	}
+	t.limit = t.limits[0]
 
 	for _, n := range batchSizes {
 		c, err := inGo("Go SDK, s3.PresignClient "+version("github.com/aws/aws-sdk-go-v2/service/s3"), sdkPresignClient(nil), keys, n)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -20,14 +21,14 @@ type table struct {
 	sdk             []*contestant // among the rivals, by batchSizes
 	portable, batch *contestant   // among ours: headline keys on one core
 	boto3           *contestant   // among the rivals; nil when it is left out
-	limit           *contestant
-	compressions    float64 // a URL
+	limits          []*contestant // of one stream a processor
+	limit           *contestant   // the first of them, on one
+	compressions    float64       // a URL
 	processes       []*process
 }
 
 func (t *table) all() []*contestant {
-	all := append([]*contestant{t.limit}, t.ours...)
-	return append(all, t.rivals...)
+	return slices.Concat(t.limits, t.ours, t.rivals)
 }
 
 func (t *table) stop() {
@@ -63,9 +64,11 @@ func (t *table) print(w io.Writer, rounds int) {
 	for _, c := range t.ours {
 		rows = append(rows, t.row(c))
 	}
-	limit := t.row(t.limit)
-	limit[2], limit[5] = "", ""
-	rows = append(rows, limit)
+	for _, c := range t.limits {
+		limit := t.row(c)
+		limit[2], limit[5] = "", ""
+		rows = append(rows, limit)
+	}
 	for _, c := range t.rivals {
 		rows = append(rows, t.row(c))
 	}
