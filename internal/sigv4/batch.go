@@ -135,7 +135,7 @@ func (p *Presigner) signOne(b *batch, key uint32) {
 func (p *Presigner) signURL(url []byte, path Path) {
 	const piece = 8 * block
 	request, _ := p.message.lay(path)
-	p.hasher.begin(initial)
+	p.hasher.h.Reset()
 	n := copy(url, p.base)
 	n += copy(url[n:], request[len(p.head):][:path.len])
 	rest := p.question

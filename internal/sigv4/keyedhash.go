@@ -130,7 +130,7 @@ func (w *hasher) reset(k *keyedHash) {
 // sign makes the signature of a padded canonical request. The result is valid until the
 // next call.
 func (w *hasher) sign(request []byte) *Signature {
-	w.begin(initial)
+	w.h.Reset()
 	w.h.Write(request)
 	return w.finish()
 }
