@@ -115,7 +115,7 @@ type failure struct {
 // brings them here. An error is an *Error.
 func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*Plan, error) {
 	if r.Source != Keys {
-		return nil, failf(InvalidRequest, `field %q is not served by this function: give "keys"`, r.Source)
+		return nil, failf(InvalidRequest, `field %q takes longer than a caller can wait: give "keys" here, or send the request to the queue of the jobs, whose results go to a bucket`, r.Source)
 	}
 	p, err := s.prepare(ctx, caller, r, r.Count)
 	if err != nil {

@@ -292,6 +292,10 @@ def check_callers(api, template):
                     findings.append(f"{api}: {method} {path} is open to everyone")
         if body["components"]["securitySchemes"] != {"Caller": want}:
             findings.append(f"{api}: {title}: callers are not known by {want}")
+    for given, want in (("", None), ("https://a.example,http://localhost:3000", ["https://a.example", "http://localhost:3000"])):
+        body = Stack(template, {"AllowedOrigins": given}).resolve(template["Resources"][api]["Properties"]["Body"])
+        if body.get("x-amazon-apigateway-cors", {}).get("allowOrigins") != want:
+            findings.append(f"{api}: pages of {given!r} are not the only ones that may call it")
     return findings
 
 
@@ -353,6 +357,16 @@ def check_guardrails(template, folder):
     if "DenySignerAllButURLs" in [s["Sid"] for s in Stack(
             template, {"Bucket": "photos", "ResultsBucket": "photos"}).resolve(in_template)["Statement"]]:
         findings.append("BucketGuardrails: the function could not put its large answers into the data bucket")
+    for parameters, want in (
+            ({}, "ApiRole"),
+            ({"Jobs": "true"}, "ApiRole"),  # lists lie in the data bucket
+            ({"Jobs": "true", "ManifestBucket": "photos"}, "ApiRole"),
+            ({"Jobs": "true", "ManifestBucket": "lists"}, "ApiRole QueueRole ManifestRole")):
+        policy = Stack(template, {"Bucket": "photos"} | parameters).resolve(in_template)
+        roles = list(figures(policy, "aws:PrincipalArn"))[0]
+        names = " ".join(arn.split("/")[-1] for arn in ([roles] if isinstance(roles, str) else roles))
+        if names != want:
+            findings.append(f"BucketGuardrails with {parameters} holds {names} to URLs, not {want}")
     for path in sorted(folder.glob("*.json")):
         document = json.loads(path.read_text())
         findings += parliament_on_guardrail(path.name, document)
