@@ -79,9 +79,9 @@ func inBatches(sign func(keys []string) error, keys []string, n, cores, atLeast 
 	return func() (x cost, err error) {
 		onCores(cores, func() {
 			// Nobody pays for another's garbage, nor for what the others' seconds did to the
-			// caches: batches that are not counted come first.
+			// processor: batches that are not counted come first.
 			runtime.GC()
-			if err = warmUp(cores, func() error { return sign(keys[:n]) }); err != nil {
+			if err = warmUp(func() error { return sign(keys[:n]) }); err != nil {
 				return
 			}
 			var before, after runtime.MemStats
@@ -106,11 +106,12 @@ func inBatches(sign func(keys []string) error, keys []string, n, cores, atLeast 
 	}
 }
 
-// warmUp runs f once; with two processors, again and again for a while: a host gives the
-// second one of a virtual machine, which had nothing to do, its full time only then.
-func warmUp(cores int, f func() error) error {
+// warmUp runs f again and again for a while. One run has its caches warm, but that is not
+// enough: a host gives the second processor of a virtual machine, which had nothing to
+// do, its full time only after some use.
+func warmUp(f func() error) error {
 	for began := time.Now(); ; {
-		if err := f(); err != nil || cores == 1 || time.Since(began) > 50*time.Millisecond {
+		if err := f(); err != nil || time.Since(began) > 50*time.Millisecond {
 			return err
 		}
 	}
@@ -192,8 +193,8 @@ func streams(compressions float64, cores, atLeast int) func() (cost, error) {
 	}
 	return func() (x cost, err error) {
 		onCores(cores, func() {
-			if cores > 1 {
-				warmUp(cores, hash)
+			if err = warmUp(hash); err != nil {
+				return
 			}
 			start := time.Now()
 			hash()
