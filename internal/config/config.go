@@ -29,9 +29,10 @@ type Config struct {
 	Attribution bool          // URLs say who asked for them
 	Results     *s3url.Folder // where answers go that do not fit, or nil
 	Lists       Lists
-	QueueURL    string // the function's own SQS queue, where it hands on what it cannot finish, or empty
-	NotifyURL   string // the SQS queue that is told of each result, or empty
-	StreamREST  bool   // a REST API in front takes streamed answers
+	QueueURL    string        // the function's own SQS queue, where it hands on what it cannot finish, or empty
+	NotifyURL   string        // the SQS queue that is told of each result, or empty
+	RetryAfter  time.Duration // until a message of QueueURL that failed comes again; 0: its visibility timeout
+	StreamREST  bool          // a REST API in front takes streamed answers
 	places      map[string]place
 }
 
@@ -103,6 +104,7 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	c.Lists = l.lists()
 	c.QueueURL = l.queue("PRESIGN_QUEUE_URL")
 	c.NotifyURL = l.queue("PRESIGN_NOTIFY_QUEUE_URL")
+	c.RetryAfter = time.Duration(l.number("PRESIGN_RETRY_AFTER", 0, 0, 3600)) * time.Second
 	for _, variable := range required {
 		if getenv(variable) == "" {
 			l.problem(variable, "is not set, and this function needs it")

@@ -211,6 +211,7 @@ func TestProblems(t *testing.T) {
 		{"PRESIGN_MANIFEST_BUCKET", []string{"PRESIGN_MANIFEST_BUCKET=s3://lists"}},
 		{"PRESIGN_MANIFEST_BUCKET", []string{"PRESIGN_MANIFEST_BUCKET=lists@"}},
 		{"PRESIGN_QUEUE_URL", []string{"PRESIGN_QUEUE_URL=arn:aws:sqs:eu-west-1:123456789012:jobs"}},
+		{"PRESIGN_RETRY_AFTER", []string{"PRESIGN_RETRY_AFTER=3601"}},
 		{"PRESIGN_NOTIFY_QUEUE_URL", []string{"PRESIGN_NOTIFY_QUEUE_URL=https://user:hunter2@example.com/queue"}},
 	} {
 		_, err := config.Load(environment(test.set...))
@@ -344,12 +345,12 @@ func TestLists(t *testing.T) {
 		t.Errorf("by default: queues %q and %q, lists (-want +got):\n%s", c.QueueURL, c.NotifyURL, d)
 	}
 	const queue = "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs"
-	c, err = config.Load(environment("PRESIGN_MANIFEST_BUCKET=lists@us-east-1", "PRESIGN_MANIFEST_PREFIX=in/", "PRESIGN_QUEUE_URL="+queue, "PRESIGN_NOTIFY_QUEUE_URL="+queue+"2"))
+	c, err = config.Load(environment("PRESIGN_MANIFEST_BUCKET=lists@us-east-1", "PRESIGN_MANIFEST_PREFIX=in/", "PRESIGN_QUEUE_URL="+queue, "PRESIGN_NOTIFY_QUEUE_URL="+queue+"2", "PRESIGN_RETRY_AFTER=30"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(config.Lists{Bucket: "lists", Region: "us-east-1", Prefix: "in/"}, c.Lists); d != "" || c.QueueURL != queue || c.NotifyURL != queue+"2" {
-		t.Errorf("queues %q and %q, lists (-want +got):\n%s", c.QueueURL, c.NotifyURL, d)
+	if d := cmp.Diff(config.Lists{Bucket: "lists", Region: "us-east-1", Prefix: "in/"}, c.Lists); d != "" || c.QueueURL != queue || c.NotifyURL != queue+"2" || c.RetryAfter != 30*time.Second {
+		t.Errorf("queues %q and %q, %v, lists (-want +got):\n%s", c.QueueURL, c.NotifyURL, c.RetryAfter, d)
 	}
 	_, err = config.Load(environment("PRESIGN_MAX_KEYS=x"), "PRESIGN_RESULTS_BUCKET")
 	if err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), "PRESIGN_RESULTS_BUCKET is not set") {

@@ -12,6 +12,7 @@ import (
 
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/queueevent"
+	"bulkpresign/internal/sqsqueue"
 )
 
 // Queue answers the messages of an SQS queue: requests, S3 notifications, and jobs that
@@ -77,6 +78,7 @@ func (r *Runner) messages(ctx context.Context, list []queueevent.Message) []byte
 		Failures []failure `json:"batchItemFailures"`
 	}{[]failure{}}
 	stop := stopAt(ctx, time.Now())
+	var failed []*queueevent.Message
 	for i := range list {
 		m := &list[i]
 		var err error
@@ -91,10 +93,39 @@ func (r *Runner) messages(ctx context.Context, list []queueevent.Message) []byte
 		}
 		if err != nil {
 			answer.Failures = append(answer.Failures, failure{m.ID})
+			failed = append(failed, m)
 		}
 	}
+	r.putOff(ctx, failed)
 	text, _ := json.Marshal(answer) // no type in it fails
 	return text
+}
+
+const (
+	longestWait = time.Hour       // of a message that failed again and again
+	putOffTime  = 2 * time.Second // for telling the queue: what succeeded must not wait for it
+)
+
+// putOff has messages that failed come again sooner than the queue would: it waits six
+// times as long as an invocation may take, since one that crashed tells it nothing. That it
+// fails does no harm.
+func (r *Runner) putOff(ctx context.Context, failed []*queueevent.Message) {
+	if len(failed) == 0 || r.Queue == nil || r.RetryAfter == 0 {
+		return
+	}
+	var delays []sqsqueue.Delay
+	for _, m := range failed {
+		wait := r.RetryAfter
+		for n := 1; n < m.Receives && wait < longestWait; n++ {
+			wait *= 4
+		}
+		delays = append(delays, sqsqueue.Delay{ReceiptHandle: m.Receipt, For: min(wait, longestWait)})
+	}
+	ctx, cancel := context.WithTimeout(ctx, putOffTime)
+	defer cancel()
+	if err := r.Queue.Delay(ctx, delays); err != nil {
+		r.Log.WarnContext(ctx, "messages that failed come again only after the queue's visibility timeout", "cause", err.Error())
+	}
 }
 
 // protected turns a panic into an error, so that it takes only its own input along.

@@ -18,6 +18,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
 
@@ -520,6 +522,49 @@ func TestMayPass(t *testing.T) {
 	deliver(t, fn, `{"manifest":"s3://lists/manifests/long.txt"}`)
 	if n := len(b.keys(t, "results")); n != 6 {
 		t.Errorf("there are %d objects in the end, want 6", n)
+	}
+}
+
+// A message that failed comes again when the function says, later each time, and not only
+// when its visibility timeout ends, which is half a minute here.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "<Error><Code>SlowDown</Code></Error>", 503)
+		})
+	})
+	fn := b.start(t, "queue", 60*time.Second, "AWS_MAX_ATTEMPTS=1", "PRESIGN_RETRY_AFTER=1")
+	if _, err := b.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &b.queueURL, MessageBody: aws.String(`{"keys":["a"]}`)}); err != nil {
+		t.Fatal(err)
+	}
+	var failed time.Time
+	for i, want := range []time.Duration{0, 1 * time.Second, 4 * time.Second} {
+		out, err := b.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
+			QueueUrl: &b.queueURL, WaitTimeSeconds: 10, MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"ApproximateReceiveCount"},
+		})
+		if err != nil || len(out.Messages) != 1 {
+			t.Fatalf("delivery %d: %d messages, %v", i+1, len(out.Messages), err)
+		}
+		if waited := time.Since(failed); i > 0 && (waited < want-100*time.Millisecond || waited > want+2*time.Second) {
+			t.Errorf("delivery %d came after %v, want %v", i+1, waited, want)
+		}
+		m := out.Messages[0]
+		answer, err := fn.Invoke(t.Context(), mustJSON(map[string]any{"Records": []any{map[string]any{
+			"messageId": m.MessageId, "receiptHandle": m.ReceiptHandle, "body": m.Body, "attributes": m.Attributes,
+			"eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:jobs", "awsRegion": region,
+		}}}))
+		if err != nil || !strings.Contains(string(answer), *m.MessageId) {
+			t.Fatalf("delivery %d: %s, %v", i+1, answer, err)
+		}
+		failed = time.Now()
+	}
+	// A handle that is no good is no reason to fail.
+	if answer, err := fn.Invoke(t.Context(), sqsEvent(`{"keys":["a"]}`)); err != nil || string(answer) != `{"batchItemFailures":[{"itemIdentifier":"message-0"}]}` {
+		t.Errorf("%s, %v", answer, err)
+	}
+	if b.log.Count("ReceiptHandleIsInvalid") == 0 {
+		t.Error("the log does not say that the message could not be put off")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"bulkpresign/internal/audit"
 	"bulkpresign/internal/awserr"
@@ -26,15 +27,25 @@ type Sender interface {
 	Send(ctx context.Context, body string) error
 }
 
+// OwnQueue is the queue whose messages a function does.
+type OwnQueue interface {
+	Sender
+	Delay(ctx context.Context, delays []sqsqueue.Delay) error
+}
+
 // Runner does jobs. It is safe for concurrent use.
 type Runner struct {
 	Service *bulk.Service
 	Store   *objects.Store
 	Results *delivery.Bucket
 	Lists   Place
-	Queue   Sender // the function's own queue, to go on from; or nil
-	Notify  Sender // who is told of each result; or nil
+	Queue   OwnQueue // to go on from; or nil
+	Notify  Sender   // who is told of each result; or nil
 	Log     *slog.Logger
+
+	// RetryAfter is how long a message that failed waits until it comes again; four
+	// times as long after each further failure. 0 leaves that to the queue.
+	RetryAfter time.Duration
 }
 
 // Place is where lists lie.
@@ -345,6 +356,8 @@ func NewRunner(c *config.Config, log *slog.Logger) *Runner {
 		Results: delivery.To(c.Results, source.Config),
 		Lists:   Place{Bucket: c.Lists.Bucket, Prefix: c.Lists.Prefix},
 		Log:     log,
+
+		RetryAfter: c.RetryAfter,
 	}
 	if c.QueueURL != "" {
 		r.Queue = sqsqueue.To(c.QueueURL, source.Config)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -33,11 +34,13 @@ const ContinuationMember = "presign_job"
 
 // Message is one message, out of whatever was around it.
 type Message struct {
-	ID     string // SQS's, to report a batch item failure with; empty without a queue
-	Queue  string // the ARN of the queue, if there is one
-	Kind   Kind
-	Text   []byte              // the message itself
-	Events []bucketevent.Event // of Objects; none of a test that S3 sent
+	ID       string // SQS's, to report a batch item failure with; empty without a queue
+	Queue    string // the ARN of the queue, if there is one
+	Receipt  string // SQS's handle of this delivery
+	Receives int    // which delivery it is, from 1; 0 if SQS does not tell
+	Kind     Kind
+	Text     []byte              // the message itself
+	Events   []bucketevent.Event // of Objects; none of a test that S3 sent
 
 	// Identity is the same for every delivery of a message with the same text. It has the
 	// form of bucketevent.Identity. Objects have identities of their own, which do not
@@ -75,7 +78,8 @@ func fromQueue(e *events.SQSEvent, err error) ([]Message, error) {
 			return nil, fmt.Errorf("record %d of the SQS event lacks a messageId", i)
 		}
 		all[i] = Classify([]byte(r.Body))
-		all[i].ID, all[i].Queue = r.MessageId, r.EventSourceARN
+		all[i].ID, all[i].Queue, all[i].Receipt = r.MessageId, r.EventSourceARN, r.ReceiptHandle
+		all[i].Receives, _ = strconv.Atoi(r.Attributes["ApproximateReceiveCount"])
 	}
 	return all, nil
 }

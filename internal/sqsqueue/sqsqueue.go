@@ -1,17 +1,22 @@
-// Package sqsqueue sends messages to one SQS queue.
+// Package sqsqueue sends messages to one SQS queue, and puts off those that came from it.
 package sqsqueue
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
 
 	"bulkpresign/internal/awserr"
 )
 
-// Queue is a queue that the function may send to. It is safe for concurrent use.
+// Queue is a queue that the function may use. It is safe for concurrent use.
 type Queue struct {
 	url  string
 	load func(context.Context) (aws.Config, error) // the SDK's configuration
@@ -38,6 +43,45 @@ func (q *Queue) Send(ctx context.Context, body string) error {
 	}
 	_, err = client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: aws.String(q.url), MessageBody: aws.String(body)})
 	return awserr.Wrap("send a message", err)
+}
+
+// A Delay is how long a message that was received waits until it is received again, in place
+// of what is left of its visibility timeout.
+type Delay struct {
+	ReceiptHandle string
+	For           time.Duration // whole seconds, at most 12 hours
+}
+
+// mostInBatch is how many messages a call takes.
+const mostInBatch = 10
+
+// Delay puts messages off. The role needs sqs:ChangeMessageVisibility. The error is the
+// first; the others are put off all the same.
+//
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html
+func (q *Queue) Delay(ctx context.Context, delays []Delay) error {
+	client, err := q.connect(ctx)
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(delays, mostInBatch) {
+		in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: aws.String(q.url)}
+		for i, d := range some {
+			in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
+				Id:                aws.String(strconv.Itoa(i)),
+				ReceiptHandle:     aws.String(d.ReceiptHandle),
+				VisibilityTimeout: int32(d.For / time.Second),
+			})
+		}
+		out, e := client.ChangeMessageVisibilityBatch(ctx, in)
+		if e == nil && len(out.Failed) > 0 {
+			e = &smithy.GenericAPIError{Code: aws.ToString(out.Failed[0].Code), Message: aws.ToString(out.Failed[0].Message)}
+		}
+		if err == nil {
+			err = awserr.Wrap("put messages off", e)
+		}
+	}
+	return err
 }
 
 func (q *Queue) connect(ctx context.Context) (*sqs.Client, error) {

@@ -340,23 +340,38 @@ func (s *Server) deleteMessageBatch(r *request) (any, *failure) {
 	return each(r.Entries, q.remove)
 }
 
+// hide makes a message that was received visible at another time.
+func (q *queue) hide(e *entry) (struct{ Id string }, *failure) {
+	done := struct{ Id string }{e.ID}
+	if e.VisibilityTimeout == nil || *e.VisibilityTimeout < 0 || *e.VisibilityTimeout > maxVisibility {
+		return done, invalid("VisibilityTimeout is 0 to %d", maxVisibility)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	m := q.handles[e.ReceiptHandle]
+	if m == nil {
+		return done, &failure{"com.amazonaws.sqs#ReceiptHandleIsInvalid", "The input receipt handle is invalid."}
+	}
+	m.visible = time.Now().Add(time.Duration(*e.VisibilityTimeout) * time.Second)
+	heap.Fix(&q.waiting, m.index)
+	close(q.changed)
+	q.changed = make(chan struct{})
+	return done, nil
+}
+
 func (s *Server) changeMessageVisibility(r *request) (any, *failure) {
 	q, f := s.queueOf(r)
 	if f != nil {
 		return nil, f
 	}
-	if r.VisibilityTimeout == nil || *r.VisibilityTimeout < 0 || *r.VisibilityTimeout > maxVisibility {
-		return nil, invalid("VisibilityTimeout is 0 to %d", maxVisibility)
+	_, f = q.hide(&entry{ReceiptHandle: r.ReceiptHandle, VisibilityTimeout: r.VisibilityTimeout})
+	return struct{}{}, f
+}
+
+func (s *Server) changeMessageVisibilityBatch(r *request) (any, *failure) {
+	q, f := s.queueOf(r)
+	if f != nil {
+		return nil, f
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	m := q.handles[r.ReceiptHandle]
-	if m == nil {
-		return nil, &failure{"com.amazonaws.sqs#ReceiptHandleIsInvalid", "The input receipt handle is invalid."}
-	}
-	m.visible = time.Now().Add(time.Duration(*r.VisibilityTimeout) * time.Second)
-	heap.Fix(&q.waiting, m.index)
-	close(q.changed)
-	q.changed = make(chan struct{})
-	return struct{}{}, nil
+	return each(r.Entries, q.hide)
 }

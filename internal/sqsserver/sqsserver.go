@@ -73,15 +73,16 @@ func (s *Server) arn(name string) string {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	operations := map[string]func(*Server, *request) (any, *failure){
-		"CreateQueue":             (*Server).createQueue,
-		"GetQueueUrl":             (*Server).getQueueURL,
-		"GetQueueAttributes":      (*Server).getQueueAttributes,
-		"SendMessage":             (*Server).sendMessage,
-		"SendMessageBatch":        (*Server).sendMessageBatch,
-		"ReceiveMessage":          (*Server).receiveMessage,
-		"DeleteMessage":           (*Server).deleteMessage,
-		"DeleteMessageBatch":      (*Server).deleteMessageBatch,
-		"ChangeMessageVisibility": (*Server).changeMessageVisibility,
+		"CreateQueue":                  (*Server).createQueue,
+		"GetQueueUrl":                  (*Server).getQueueURL,
+		"GetQueueAttributes":           (*Server).getQueueAttributes,
+		"SendMessage":                  (*Server).sendMessage,
+		"SendMessageBatch":             (*Server).sendMessageBatch,
+		"ReceiveMessage":               (*Server).receiveMessage,
+		"DeleteMessage":                (*Server).deleteMessage,
+		"DeleteMessageBatch":           (*Server).deleteMessageBatch,
+		"ChangeMessageVisibility":      (*Server).changeMessageVisibility,
+		"ChangeMessageVisibilityBatch": (*Server).changeMessageVisibilityBatch,
 	}
 	name := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")
 	operation, ok := operations[name]
@@ -150,6 +151,7 @@ type entry struct {
 	MessageAttributes map[string]json.RawMessage
 	DelaySeconds      int
 	ReceiptHandle     string
+	VisibilityTimeout *int
 }
 
 func (s *Server) queueOf(r *request) (*queue, *failure) {

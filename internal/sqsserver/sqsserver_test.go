@@ -156,8 +156,23 @@ func testAQueue(t *testing.T, c *sqs.Client) {
 	if len(receive(t, c, url, 0)) != 1 {
 		t.Error("a message that was given back is not visible")
 	}
+	send(t, c, url, "w")
+	w := receive(t, c, url, 0)
+	if len(w) != 1 || *w[0].Body != "w" {
+		t.Fatalf("%d messages, want the newest", len(w))
+	}
+	out, err := c.ChangeMessageVisibilityBatch(t.Context(), &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &url, Entries: []types.ChangeMessageVisibilityBatchRequestEntry{
+		{Id: aws.String("a"), ReceiptHandle: w[0].ReceiptHandle},
+		{Id: aws.String("b"), ReceiptHandle: aws.String("nonsense")},
+	}})
+	if err != nil || len(out.Successful) != 1 || *out.Successful[0].Id != "a" || len(out.Failed) != 1 || aws.ToString(out.Failed[0].Code) != "ReceiptHandleIsInvalid" {
+		t.Fatalf("change two: %+v, %v", out, err)
+	}
+	if w = receive(t, c, url, 0); len(w) != 1 || *w[0].Body != "w" {
+		t.Errorf("%d messages, want the one that was given back among others", len(w))
+	}
 
-	_, err := c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(url + "x"), MessageBody: aws.String("m")})
+	_, err = c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(url + "x"), MessageBody: aws.String("m")})
 	if gone := new(types.QueueDoesNotExist); !errors.As(err, &gone) {
 		t.Errorf("a queue that is not there: %v", err)
 	}

@@ -81,7 +81,7 @@ NOTES = f"arn:aws:sqs:{REGION}:{ACCOUNT}:told"
 def job(queue):
     """The table of a role that does jobs."""
     always = own_log({"RequestQueue": "queue", "ManifestQueue": "manifest"}[queue]) | {
-        "UseOwnQueue": ("sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes sqs:SendMessage",
+        "UseOwnQueue": ("sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes sqs:ChangeMessageVisibility sqs:SendMessage",
                         f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}")}
     reads = {"SignReads": ("s3:GetObject", PHOTOS + "*")}
 

@@ -69,6 +69,7 @@ var suppressions = []suppression{
 	{"G115", "internal/sigv4/plan.go", "the index of a key, of which a batch in memory has fewer than 2^32"},
 	{"G115", "internal/sigv4/keyedhash.go", "the length of a message in memory (FIPS 180-4, section 5.1.1)"},
 	{"G115", "internal/sigv4/message.go", "the length of a message in memory (FIPS 180-4, section 5.1.1)"},
+	{"G115", "internal/sqsqueue/", "the seconds of a visibility timeout, which is an hour at most"},
 	{"G304", "internal/config/config.go", "the file is named by the operator's own configuration, never by a caller"},
 	{"G401", "internal/manifest/", "S3 Inventory's manifest gives MD5, against broken copies; nothing is trusted for it"},
 	{"G501", "internal/manifest/", "S3 Inventory's manifest gives MD5, against broken copies; nothing is trusted for it"},

@@ -149,7 +149,7 @@ func runChaos(ctx context.Context, flags *flag.FlagSet, args []string) error {
 		return runtimeapi.Start(ctx, runtimeapi.Config{
 			Binary: *bin + "/" + folder + "/bootstrap", Log: lines, Timeout: timeout, Instances: instances,
 			Name: "bulkpresign-" + name, Region: region, MemoryMB: 512,
-			Env: environment(session, server, s3URL, "AWS_ENDPOINT_URL_SQS="+sqsURL, "PRESIGN_QUEUE_URL="+c.urls[name]),
+			Env: environment(session, server, s3URL, "AWS_ENDPOINT_URL_SQS="+sqsURL, "PRESIGN_QUEUE_URL="+c.urls[name], "PRESIGN_RETRY_AFTER=1"),
 		})
 	}
 	queue, err := function("queue", "requests", timeout, 16, s3URL)
