@@ -107,6 +107,7 @@ func TestHandedOn(t *testing.T) {
 	if b.uploads(t) != 0 {
 		t.Error("an upload is left behind")
 	}
+	fn.Close() // so that all of its log has been read
 	b.counted(t, got)
 }
 

@@ -39,6 +39,7 @@ func TestSigningRole(t *testing.T) {
 	if s.Basis != "signature" {
 		t.Errorf("basis %s", s.Basis)
 	}
+	fn.Close() // so that all of its log has been read
 	records := b.log.Records("CredentialSecondsLeft")
 	calls := sts.Calls()
 	if len(records) != 1 || len(calls) != 1 {
