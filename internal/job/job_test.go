@@ -531,7 +531,7 @@ func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			http.Error(w, "<Error><Code>SlowDown</Code></Error>", 503)
+			http.Error(w, "<Error><Code>SlowDown</Code></Error>", http.StatusServiceUnavailable)
 		})
 	})
 	fn := b.start(t, "queue", 60*time.Second, "AWS_MAX_ATTEMPTS=1", "PRESIGN_RETRY_AFTER=1")
