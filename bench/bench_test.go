@@ -83,7 +83,7 @@ func TestLastLine(t *testing.T) {
 	table := table{
 		batch:    row(headline, 500, 0.0004),
 		portable: row(headline, 1250, 0),
-		limit:    row(headline, 1000, 0),
+		limits:   []*contestant{row(headline, 1000, 0)},
 	}
 	for _, n := range batchSizes {
 		table.sdk = append(table.sdk, row(n, 30_000, 342))

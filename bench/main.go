@@ -119,7 +119,6 @@ func (t *table) enter(keys []string) error {
 		}
 		t.limits = append(t.limits, c)
 	}
-	t.limit = t.limits[0]
 
 	for _, n := range batchSizes {
 		c, err := inGo("Go SDK, s3.PresignClient "+version("github.com/aws/aws-sdk-go-v2/service/s3"), sdkPresignClient(nil), keys, n)

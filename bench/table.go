@@ -21,8 +21,7 @@ type table struct {
 	sdk             []*contestant // among the rivals, by batchSizes
 	portable, batch *contestant   // among ours: headline keys on one core
 	boto3           *contestant   // among the rivals; nil when it is left out
-	limits          []*contestant // of one stream a processor
-	limit           *contestant   // the first of them, on one
+	limits          []*contestant // one stream of SHA-256 on each of so many processors, from one on
 	compressions    float64       // a URL
 	processes       []*process
 }
@@ -30,6 +29,9 @@ type table struct {
 func (t *table) all() []*contestant {
 	return slices.Concat(t.limits, t.ours, t.rivals)
 }
+
+// limit is that of one processor.
+func (t *table) limit() *contestant { return t.limits[0] }
 
 func (t *table) stop() {
 	for _, p := range t.processes {
@@ -74,14 +76,14 @@ func (t *table) print(w io.Writer, rounds int) {
 	}
 	writeMarkdown(w, rows)
 
-	if fastest, usual := t.limit.fastest(), t.limit.median().ns; usual > 1.2*fastest {
+	if fastest, usual := t.limit().fastest(), t.limit().median().ns; usual > 1.2*fastest {
 		fmt.Fprintf(w, "\nThe machine was busy: a loop of nothing but SHA-256 usually took %.1f times as long as at best.\n", usual/fastest)
 	}
 
 	batch, portable := t.batch.median(), t.portable.median()
 	sdk := t.sdkFor(headline).median()
 	fmt.Fprintf(w, "\nsign %d keys: %s x SDK batch, %s x SDK portable, %s x one-stream SHA-256 limit, %s allocs/URL\n",
-		headline, ratio(sdk, batch), ratio(sdk, portable), ratio(t.limit.median(), batch), allocs(batch))
+		headline, ratio(sdk, batch), ratio(sdk, portable), ratio(t.limit().median(), batch), allocs(batch))
 }
 
 func (t *table) row(c *contestant) []string {

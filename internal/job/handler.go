@@ -71,12 +71,6 @@ func invalidEvent(detail string) error {
 // messages does jobs in the order of their messages. Those for which there is no time
 // left come again, too.
 func (r *Runner) messages(ctx context.Context, list []queueevent.Message) []byte {
-	type failure struct {
-		ID string `json:"itemIdentifier"`
-	}
-	answer := struct {
-		Failures []failure `json:"batchItemFailures"`
-	}{[]failure{}}
 	stop := stopAt(ctx, time.Now())
 	var failed []*queueevent.Message
 	for i := range list {
@@ -92,11 +86,19 @@ func (r *Runner) messages(ctx context.Context, list []queueevent.Message) []byte
 			}
 		}
 		if err != nil {
-			answer.Failures = append(answer.Failures, failure{m.ID})
 			failed = append(failed, m)
 		}
 	}
 	r.putOff(ctx, failed)
+	type failure struct {
+		ID string `json:"itemIdentifier"`
+	}
+	answer := struct {
+		Failures []failure `json:"batchItemFailures"`
+	}{[]failure{}}
+	for _, m := range failed {
+		answer.Failures = append(answer.Failures, failure{m.ID})
+	}
 	text, _ := json.Marshal(answer) // no type in it fails
 	return text
 }

@@ -42,7 +42,7 @@ func AppendEscaped[T string | []byte](dst []byte, s T) []byte {
 type Path struct {
 	key   string
 	plain int // bytes that stay as they are, from the first
-	len   int
+	len   int // of the path, at most three times the key's
 }
 
 // PathOf is the path of a key.
@@ -55,9 +55,6 @@ func PathOf(key string) Path {
 	}
 	return p
 }
-
-// Len is the number of bytes, at most three times the key's.
-func (p Path) Len() int { return p.len }
 
 // Append appends the path as it stands in a URL.
 func (p Path) Append(dst []byte) []byte {
