@@ -56,28 +56,28 @@ test-bench: build ## The benchmarks check what they time.
 .PHONY: chaos chaos-moto
 CHAOS ?= -messages 10000 -manifests 200
 chaos: build ## Jobs while everything fails that can: nothing lost, nothing doubled.
-	go build -o bin/jobs ./internal/cmd/jobs
+	go build -o bin/jobs ./verify/jobs
 	bin/jobs chaos $(CHAOS)
 chaos-moto: build moto ## The same, smaller, against moto's SQS.
-	go build -o bin/jobs ./internal/cmd/jobs
+	go build -o bin/jobs ./verify/jobs
 	bin/jobs chaos -sqs moto -messages 150 -manifests 20
 
 .PHONY: bench-manifest
 MANIFEST_KEYS ?= 100000,1000000,10000000
 bench-manifest: build boto3 ## Lists of up to ten million keys, on one core, beside a boto3 loop.
-	go build -o bin/jobs ./internal/cmd/jobs
+	go build -o bin/jobs ./verify/jobs
 	bin/jobs bench -function bin/manifest/bootstrap -keys $(MANIFEST_KEYS)
 
 .PHONY: verify
 verify: build ## Every operation and awkward key against five S3 servers.
-	go vet -C verify ./...
-	go test -C verify .
-	go build -C verify -o ../bin/verify .
+	go vet -C verify/servers ./...
+	go test -C verify/servers .
+	go build -C verify/servers -o ../../bin/verify .
 	bin/verify
 
 .PHONY: abuse
 abuse: build ## The worst that an event can hold: its answer, time and memory, within bounds (Linux).
-	go run ./internal/cmd/abuse
+	go run ./verify/abuse
 
 .PHONY: fuzz
 FUZZ_SEED ?= $(shell date +%s)
@@ -97,33 +97,33 @@ build-ApiFunction build-QueueFunction build-ManifestFunction: ## What sam build 
 
 .PHONY: sam-local
 sam-local: ## The function in the SAM CLI's emulator, in Docker.
-	scripts/sam-local/run.sh
+	verify/samlocal/run.sh
 
 .PHONY: security sbom
 security: ## gosec and govulncheck; GOVULNDB=file:///copy where vuln.go.dev is out of reach.
-	go run ./scripts/security check
+	go run ./verify/security check
 sbom: build ## A CycloneDX bill of materials for each function: bin/*/bom.json.
-	go run ./scripts/security sbom bin
+	go run ./verify/security sbom bin
 
 .PHONY: lint-template
 lint-template: ## cfn-lint, checkov and parliament over the transformed template.
-	scripts/lint-template/run.sh
+	verify/template/run.sh
 
 .PHONY: localstack
 localstack: build ## Deploy to LocalStack (or LOCALSTACK=ministack) and use the URLs there.
-	scripts/localstack/run.sh
+	verify/localstack/run.sh
 
 .PHONY: clients
 clients: build ## Real clients use the URLs: curl, wget, aria2c, Python, Node, Chromium.
-	scripts/clients/run.sh
+	verify/clients/run.sh
 
 .PHONY: boto3
 boto3: ## The pinned boto3 that the tests ask for a second opinion.
-	scripts/venv.sh internal/botooracle/requirements.txt .cache/boto3
+	scripts/venv.sh internal/check/botooracle/requirements.txt .cache/boto3
 
 .PHONY: moto
 moto: ## The pinned moto that the tests ask about SQS and SNS.
-	scripts/venv.sh internal/moto/requirements.txt .cache/moto
+	scripts/venv.sh internal/standin/moto/requirements.txt .cache/moto
 
 .PHONY: test-arm64
 test-arm64: ## The arm64 assembly, under qemu-user (Debian: qemu-user-static).

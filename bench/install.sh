@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 if command -v python3 >/dev/null; then
-	scripts/venv.sh internal/botooracle/requirements.txt .cache/boto3 || echo "bench: boto3 could not be installed" >&2
+	scripts/venv.sh internal/check/botooracle/requirements.txt .cache/boto3 || echo "bench: boto3 could not be installed" >&2
 fi
 
 installed=.cache/bench-javascript

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"bulkpresign/internal/sigv4verify"
+	"bulkpresign/internal/check/sigv4verify"
 )
 
 // checkOurs makes sure, before anything is timed, that what is timed is the same work: our

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"bulkpresign/internal/runtimeapi"
+	"bulkpresign/internal/standin/runtimeapi"
 )
 
 // Ours is the function as "make build" leaves it, seen from a folder of this module.

@@ -22,8 +22,8 @@ import (
 	"time"
 
 	"bulkpresign/bench/fn"
-	"bulkpresign/internal/cmd/local/httpapi"
-	"bulkpresign/internal/runtimeapi"
+	"bulkpresign/internal/standin/httpapi"
+	"bulkpresign/internal/standin/runtimeapi"
 )
 
 // A batch is so many keys in one request. rounds makes the time of each about the same.

@@ -21,9 +21,9 @@ import (
 	"testing"
 	"time"
 
-	"bulkpresign/internal/logcheck"
-	"bulkpresign/internal/runtimeapi"
-	"bulkpresign/internal/s3server"
+	"bulkpresign/internal/check/logcheck"
+	"bulkpresign/internal/standin/runtimeapi"
+	"bulkpresign/internal/standin/s3server"
 )
 
 const region = "eu-west-1"

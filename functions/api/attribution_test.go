@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"bulkpresign/internal/rawhttp"
+	"bulkpresign/internal/check/rawhttp"
 )
 
 // With PRESIGN_ATTRIBUTION every URL says which request and which caller it is of, where

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"bulkpresign/internal/logcheck"
+	"bulkpresign/internal/check/logcheck"
 )
 
 // Every request leaves one record, however it comes and however it ends, with its metrics

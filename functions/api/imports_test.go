@@ -6,6 +6,17 @@ import (
 	"testing"
 )
 
+// notDeployed are the wings of the house that no function may reach: what stands in for AWS on one
+// machine, what judges, what proves, what measures, and the commands for people.
+var notDeployed = []string{
+	"bulkpresign/internal/standin",
+	"bulkpresign/internal/check",
+	"bulkpresign/internal/cmd",
+	"bulkpresign/verify",
+	"bulkpresign/bench",
+	"bulkpresign/cmd",
+}
+
 // What may be linked where: the signer needs the standard library and a look at the
 // processor's features, and no function carries a test's parts.
 func TestImports(t *testing.T) {
@@ -22,8 +33,8 @@ func TestImports(t *testing.T) {
 		}
 	}
 	for _, path := range deps("bulkpresign/functions/...") {
-		for _, test := range []string{"sdkoracle", "botooracle", "sigv4verify", "s3server", "runtimeapi", "sqsserver", "sqssource", "moto", "cmd/local", "awkward", "rawhttp", "logcheck", "stsserver", "faults"} {
-			if path == "bulkpresign/internal/"+test {
+		for _, wing := range notDeployed {
+			if strings.HasPrefix(path, wing) {
 				t.Errorf("a function reaches %s", path)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"bulkpresign/internal/runtimeapi"
+	"bulkpresign/internal/standin/runtimeapi"
 )
 
 const limit = 6_291_556 // bytes that a synchronous invocation may answer

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"bulkpresign/internal/rawhttp"
-	"bulkpresign/internal/runtimeapi"
+	"bulkpresign/internal/check/rawhttp"
+	"bulkpresign/internal/standin/runtimeapi"
 )
 
 // house gives something else to each kind of caller.

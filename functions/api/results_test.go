@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"bulkpresign/internal/rawhttp"
-	"bulkpresign/internal/runtimeapi"
+	"bulkpresign/internal/check/rawhttp"
+	"bulkpresign/internal/standin/runtimeapi"
 )
 
 // delivering is a system that has a place for answers that do not fit.

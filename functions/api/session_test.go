@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"bulkpresign/internal/rawhttp"
-	"bulkpresign/internal/s3server"
-	"bulkpresign/internal/stsserver"
+	"bulkpresign/internal/check/rawhttp"
+	"bulkpresign/internal/standin/s3server"
+	"bulkpresign/internal/standin/stsserver"
 )
 
 const signingRole = "arn:aws:iam::123456789012:role/signer"

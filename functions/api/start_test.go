@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"bulkpresign/internal/rawhttp"
-	"bulkpresign/internal/runtimeapi"
-	"bulkpresign/internal/s3server"
+	"bulkpresign/internal/check/rawhttp"
+	"bulkpresign/internal/standin/runtimeapi"
+	"bulkpresign/internal/standin/s3server"
 )
 
 // A function that is configured wrongly says all that is wrong in one line, and ends

@@ -14,9 +14,9 @@ import (
 	"sync"
 	"testing"
 
-	"bulkpresign/internal/cmd/local/httpapi"
-	"bulkpresign/internal/rawhttp"
-	"bulkpresign/internal/runtimeapi"
+	"bulkpresign/internal/check/rawhttp"
+	"bulkpresign/internal/standin/httpapi"
+	"bulkpresign/internal/standin/runtimeapi"
 )
 
 // streaming is a system behind a REST API that takes streamed answers, with a token as

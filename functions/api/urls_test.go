@@ -15,9 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"bulkpresign/internal/awkward"
-	"bulkpresign/internal/rawhttp"
-	"bulkpresign/internal/runtimeapi"
+	"bulkpresign/internal/check/awkward"
+	"bulkpresign/internal/check/rawhttp"
+	"bulkpresign/internal/standin/runtimeapi"
 )
 
 // Whatever can be a key goes up through a signed PUT and comes back through a signed

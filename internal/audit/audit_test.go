@@ -15,8 +15,8 @@ import (
 
 	"bulkpresign/internal/audit"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/logcheck"
 	"bulkpresign/internal/lambdalog"
-	"bulkpresign/internal/logcheck"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
 	"bulkpresign/internal/s3url"

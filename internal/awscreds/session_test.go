@@ -16,7 +16,7 @@ import (
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
 	"bulkpresign/internal/s3url"
-	"bulkpresign/internal/stsserver"
+	"bulkpresign/internal/standin/stsserver"
 )
 
 const role = "arn:aws:iam::123456789012:role/signer"

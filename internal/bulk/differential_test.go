@@ -18,14 +18,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"bulkpresign/internal/botooracle"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/botooracle"
+	"bulkpresign/internal/check/sdkoracle"
+	"bulkpresign/internal/check/sigv4verify"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
 	"bulkpresign/internal/s3url"
-	"bulkpresign/internal/sdkoracle"
 	"bulkpresign/internal/sigv4"
-	"bulkpresign/internal/sigv4verify"
 )
 
 // The Makefile's fuzz target raises the number and changes the seed.

@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"bulkpresign/internal/delivery"
-	"bulkpresign/internal/s3server"
 	"bulkpresign/internal/s3url"
+	"bulkpresign/internal/standin/s3server"
 )
 
 const region = "eu-west-1"

@@ -28,11 +28,11 @@ import (
 	"github.com/aws/smithy-go"
 
 	"bulkpresign/internal/bulk"
-	"bulkpresign/internal/logcheck"
-	"bulkpresign/internal/rawhttp"
-	"bulkpresign/internal/runtimeapi"
-	"bulkpresign/internal/s3server"
-	"bulkpresign/internal/sqsserver"
+	"bulkpresign/internal/check/logcheck"
+	"bulkpresign/internal/check/rawhttp"
+	"bulkpresign/internal/standin/runtimeapi"
+	"bulkpresign/internal/standin/s3server"
+	"bulkpresign/internal/standin/sqsserver"
 )
 
 const region = "eu-west-1"

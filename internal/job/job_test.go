@@ -23,7 +23,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
 
-	"bulkpresign/internal/runtimeapi"
+	"bulkpresign/internal/standin/runtimeapi"
 )
 
 // sqsEvent is what Lambda hands over of a queue.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"bulkpresign/internal/runtimeapi"
+	"bulkpresign/internal/standin/runtimeapi"
 )
 
 // slowly makes the first answer to a GET of a list as slow as bytes a second, so that

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"bulkpresign/internal/stsserver"
+	"bulkpresign/internal/standin/stsserver"
 )
 
 // A job is signed with a session that is named after what delivered it, its record says

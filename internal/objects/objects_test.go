@@ -19,7 +19,7 @@ import (
 
 	"bulkpresign/internal/awserr"
 	"bulkpresign/internal/objects"
-	"bulkpresign/internal/s3server"
+	"bulkpresign/internal/standin/s3server"
 )
 
 const region = "eu-west-1"

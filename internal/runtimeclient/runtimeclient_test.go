@@ -18,8 +18,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"bulkpresign/internal/runtimeapi"
 	"bulkpresign/internal/runtimeclient"
+	"bulkpresign/internal/standin/runtimeapi"
 )
 
 // The function is this test binary itself, started again.

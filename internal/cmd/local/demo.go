@@ -22,10 +22,10 @@ import (
 	"strconv"
 	"strings"
 
-	"bulkpresign/internal/cmd/local/httpapi"
-	"bulkpresign/internal/rawhttp"
-	"bulkpresign/internal/runtimeapi"
-	"bulkpresign/internal/s3server"
+	"bulkpresign/internal/check/rawhttp"
+	"bulkpresign/internal/standin/httpapi"
+	"bulkpresign/internal/standin/runtimeapi"
+	"bulkpresign/internal/standin/s3server"
 )
 
 // A result is the function's answer to a batch, as far as the demo looks at it.

@@ -12,9 +12,9 @@ import (
 	"os"
 	"time"
 
-	"bulkpresign/internal/cmd/local/httpapi"
-	"bulkpresign/internal/runtimeapi"
-	"bulkpresign/internal/s3server"
+	"bulkpresign/internal/standin/httpapi"
+	"bulkpresign/internal/standin/runtimeapi"
+	"bulkpresign/internal/standin/s3server"
 )
 
 const (

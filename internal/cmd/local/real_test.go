@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"bulkpresign/internal/awkward"
+	"bulkpresign/internal/check/awkward"
 )
 
 const root = "../../.." // of the module

@@ -1,7 +1,0 @@
-#!/bin/sh
-# make lint-template: cfn-lint, checkov and parliament over template.yaml as it is after the SAM transform.
-set -eu
-cd "$(dirname "$0")/../.."
-
-scripts/venv.sh scripts/lint-template/requirements.txt .cache/lint-venv
-exec .cache/lint-venv/bin/python scripts/lint-template/lint.py template.yaml .cache/lint-template

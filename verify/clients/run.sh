@@ -1,0 +1,31 @@
+#!/bin/sh
+# make clients: real HTTP clients use the URLs that the built function signs. docs/clients.md has what they make of them.
+set -eu
+cd "$(dirname "$0")/../.."
+
+fail() { echo "clients: $*" >&2; exit 1; }
+
+command -v go >/dev/null || fail "needs Go"
+[ -x bin/api/bootstrap ] || fail "bin/api/bootstrap is not there; make build builds it"
+
+missing=''
+for pair in curl:curl wget:wget aria2c:aria2 jq:jq node:nodejs chromium:chromium; do
+	command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
+done
+if [ -n "$missing" ]; then
+	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs$missing; only root on Debian gets them installed from here"
+	echo "installing$missing" >&2
+	log=$(mktemp)
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1 ||
+		{ cat "$log" >&2; fail "could not install$missing"; }
+	rm -f "$log"
+fi
+node -e 'process.exit(typeof fetch === "function" ? 0 : 1)' || fail "needs Node 18 or newer, for fetch; this is $(node --version)"
+scripts/venv.sh verify/clients/requirements.txt .cache/clients-venv
+
+# A proxy would see the URLs and could rewrite them, and nobody's own settings are measured here.
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+# Built rather than run with "go run", which would not hand on its exit status and signals.
+mkdir -p .cache/bin
+go build -o .cache/bin/clients ./verify/clients
+exec .cache/bin/clients -python "$PWD/.cache/clients-venv/bin/python" "$@"
