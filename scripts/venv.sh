@@ -3,9 +3,11 @@
 set -eu
 
 requirements=$1 venv=$2
-if cmp -s "$requirements" "$venv/requirements.txt"; then exit 0; fi
+# Not by cmp, which a small system lacks.
+if [ -f "$venv/requirements.txt" ] && [ "$(cat "$requirements")" = "$(cat "$venv/requirements.txt")" ]; then exit 0; fi
 
-command -v python3 >/dev/null || { echo "venv.sh: needs Python 3.10 or newer (python3)" >&2; exit 1; }
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+	{ echo "venv.sh: needs Python 3.10 or newer (python3)" >&2; exit 1; }
 echo "installing $requirements into $venv" >&2
 rm -rf "$venv"
 if ! python3 -m venv "$venv"; then

@@ -1,6 +1,6 @@
 // Package botooracle asks boto3 for presigned URLs: an opinion on SigV4 and on S3's options
 // that shares no code with Go's SDK. It is imported by tests only and needs Python and
-// the virtual environment that `make boto3` makes.
+// the virtual environment that `make test` makes, or `make boto3` alone.
 package botooracle
 
 import (
