@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -308,6 +309,10 @@ func problem(e *bulk.Error) []byte {
 
 const problemType = "application/problem+json"
 
+// problemAddress is where each code has its section, with its cure, relative to the repository: which host that is
+// read on nobody here knows.
+const problemAddress = "docs/reference.md#"
+
 // allow is the header that a refused method must have.
 func allow(e *bulk.Error) []string {
 	if e.Code == bulk.MethodNotAllowed {
@@ -318,7 +323,8 @@ func allow(e *bulk.Error) []string {
 
 func problemBody(e *bulk.Error) []byte {
 	code := status(e.Code)
-	body := append([]byte(`{"type":"about:blank","title":`), bulk.Quote(http.StatusText(code))...)
+	body := append([]byte(`{"type":`), bulk.Quote(problemAddress+strings.ToLower(string(e.Code)))...)
+	body = append(append(body, `,"title":`...), bulk.Quote(http.StatusText(code))...)
 	body = strconv.AppendInt(append(body, `,"status":`...), int64(code), 10)
 	body = append(append(body, `,"detail":`...), bulk.Quote(e.Detail)...)
 	body = append(append(body, `,"code":`...), bulk.Quote(string(e.Code))...)

@@ -51,6 +51,15 @@ func Names() string {
 	return strings.Join(names, ", ") + " (GET, HEAD, PUT and DELETE are short for the first four)"
 }
 
+// Operations are all that can be signed.
+func Operations() []Operation {
+	list := make([]Operation, numOperations)
+	for i := range list {
+		list[i] = Operation(i)
+	}
+	return list
+}
+
 // String is S3's name of the operation.
 func (o Operation) String() string { return operations[o].name }
 

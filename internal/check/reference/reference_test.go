@@ -1,0 +1,146 @@
+package reference_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bulkpresign/internal/check/reference"
+)
+
+var update = flag.Bool("update", false, "write the tables of docs/reference.md anew")
+
+const root = "../../.." // of the module
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The tables of the reference are what the code's own tables say; -update writes them.
+func TestTables(t *testing.T) {
+	document := read(t, "docs/reference.md")
+	for name, want := range map[string]string{"options": reference.Options()} {
+		got, from, to, err := reference.Region(document, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" && !*update {
+			t.Errorf("docs/reference.md, %s: go test ./internal/check/reference -update writes it (-code +document)\n%s", name, diff)
+		}
+		document = document[:from] + want + document[to:]
+	}
+	if *update {
+		if err := os.WriteFile(filepath.Join(root, "docs/reference.md"), []byte(document), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Each code has a section of its own, which a problem's type points at, and nothing else has one that looks so.
+func TestCodes(t *testing.T) {
+	var codes []string
+	for _, file := range []string{"internal/bulk/errors.go", "internal/job/source.go", "internal/job/verdict.go"} {
+		found, err := reference.Constants(filepath.Join(root, file), "Code")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 0 {
+			t.Errorf("%s has no codes: where are they now?", file)
+		}
+		codes = append(codes, found...)
+	}
+	slices.Sort(codes)
+	_, errors, ok := strings.Cut(read(t, "docs/reference.md"), "\n## Errors\n")
+	if !ok {
+		t.Fatal("docs/reference.md has no section Errors")
+	}
+	errors, _, _ = strings.Cut(errors, "\n## ")
+	var documented []string
+	for line := range strings.Lines(errors) {
+		if code, ok := strings.CutPrefix(strings.TrimSpace(line), "#### "); ok {
+			documented = append(documented, code)
+		}
+	}
+	slices.Sort(documented)
+	if diff := cmp.Diff(slices.Compact(codes), documented); diff != "" {
+		t.Errorf("codes (-code +document)\n%s", diff)
+	}
+}
+
+// Each variable that the configuration reads is named, and no other.
+func TestVariables(t *testing.T) {
+	sources, err := filepath.Glob(filepath.Join(root, "internal/config/*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code strings.Builder
+	for _, name := range sources {
+		if !strings.HasSuffix(name, "_test.go") {
+			code.WriteString(read(t, strings.TrimPrefix(name, root)))
+		}
+	}
+	document := read(t, "docs/reference.md")
+	_, configuration, ok := strings.Cut(document, "\n## Configuration\n")
+	if !ok {
+		t.Fatal("docs/reference.md has no section Configuration")
+	}
+	named := reference.Variables(strings.ReplaceAll(configuration, "`", `"`))
+	if diff := cmp.Diff(reference.Variables(code.String()), named); diff != "" {
+		t.Errorf("variables (-code +document)\n%s", diff)
+	}
+}
+
+// Every link from one of the documents to another leads to a file, and to a heading that is there.
+func TestLinks(t *testing.T) {
+	documents, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"*.md", "verify/*.md", "guardrails/*.md"} {
+		more, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, more...)
+	}
+	if len(documents) < 10 {
+		t.Fatalf("only %d documents", len(documents))
+	}
+	for _, document := range documents {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range reference.Links(string(text)) {
+			file, anchor, _ := strings.Cut(link, "#")
+			target := document
+			if file != "" {
+				target = filepath.Join(filepath.Dir(document), file)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which is not there", document, link)
+				continue
+			}
+			if anchor == "" {
+				continue
+			}
+			headings, err := os.ReadFile(target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(reference.Anchors(string(headings)), anchor) {
+				t.Errorf("%s links to %s, and there is no such heading", document, link)
+			}
+		}
+	}
+}
