@@ -88,7 +88,7 @@ func (r *Record) Add(p *bulk.Plan) {
 	r.Keys += p.Keys()
 	r.Signed += p.Signed()
 	r.Decided(p.Rules...)
-	p.Refused(func(key string, code bulk.Code) {
+	p.Refused(func(key string, code bulk.Code, _ string) {
 		r.Refuse(code, 1)
 		r.Deny(key, code)
 	})

@@ -382,13 +382,14 @@ func (p *Plan) Within(urls int) int {
 func (p *Plan) Signed() int { return len(p.entries) - len(p.failures) }
 
 // Refused visits the keys that have no URL, in the order of the request.
-func (p *Plan) Refused(visit func(key string, code Code)) {
+func (p *Plan) Refused(visit func(key string, code Code, message string)) {
 	if len(p.failures) == 0 {
 		return
 	}
 	for i, e := range p.entries {
 		if e.kind == failed {
-			visit(p.request.Items[e.item].Key, p.failures[int32(i)].code)
+			f := p.failures[int32(i)]
+			visit(p.request.Items[e.item].Key, f.code, f.message)
 		}
 	}
 }

@@ -47,12 +47,14 @@ func (f Format) FileExtension() string { return formats[f].extension }
 // IsObject tells whether the answer is a JSON object rather than a text.
 func (f Format) IsObject() bool { return f == JSON || f == Compact }
 
-func parseFormat(name string) (Format, bool) {
-	i := slices.Index(formatNames(), name)
+// ParseFormat reads a format's name.
+func ParseFormat(name string) (Format, bool) {
+	i := slices.Index(FormatNames(), name)
 	return Format(max(i, 0)), i >= 0
 }
 
-func formatNames() []string {
+// FormatNames are all that ParseFormat reads.
+func FormatNames() []string {
 	var names []string
 	for _, f := range formats {
 		names = append(names, f.name)

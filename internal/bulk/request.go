@@ -309,8 +309,8 @@ func (d *decoder) member(name string) error {
 			return d.bool(&r.Explain)
 		case "format":
 			var name string
-			err := d.oneOf(&name, formatNames()...)
-			f, _ := parseFormat(name)
+			err := d.oneOf(&name, FormatNames()...)
+			f, _ := ParseFormat(name)
 			r.Format = &f
 			return err
 		case "encoding":
