@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// errHelp is -h behind a command.
+var errHelp = errors.New("help")
+
+// options are what the flags of the signing commands say.
+type options struct {
+	list      string        // a file, or - for standard input
+	expires   time.Duration // 0: the default
+	format    string
+	request   []string // name=value
+	out       string
+	region    string
+	profile   string
+	endpoint  string
+	addressed string
+}
+
+// defineFlags binds the flags to o.
+func (o *options) defineFlags(f *flag.FlagSet) {
+	f.StringVar(&o.list, "f", "", "")
+	f.Func("expires", "", func(s string) (err error) {
+		o.expires, err = lifetime(s)
+		return err
+	})
+	f.StringVar(&o.format, "format", lines, "")
+	f.Func("o", "", func(s string) error {
+		if name, _, ok := strings.Cut(s, "="); !ok || name == "" {
+			return errors.New("an option is written NAME=VALUE, such as content_type=image/png")
+		}
+		o.request = append(o.request, s)
+		return nil
+	})
+	f.StringVar(&o.out, "out", "", "")
+	f.StringVar(&o.region, "region", "", "")
+	f.StringVar(&o.profile, "profile", "", "")
+	f.StringVar(&o.endpoint, "endpoint-url", "", "")
+	f.StringVar(&o.addressed, "addressing", "", "")
+}
+
+// parse reads flags wherever they stand among the arguments, up to "--".
+func parse(f *flag.FlagSet, args []string) (positional []string, err error) {
+	f.SetOutput(io.Discard)
+	for {
+		err := f.Parse(args)
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			return nil, errHelp
+		case err != nil:
+			return nil, usageError(err.Error(), "presign -h shows the flags")
+		}
+		rest := f.Args()
+		if len(rest) == 0 {
+			return positional, nil
+		}
+		if at := len(args) - len(rest); at > 0 && args[at-1] == "--" {
+			return append(positional, rest...), nil
+		}
+		positional, args = append(positional, rest[0]), rest[1:]
+	}
+}
+
+// lifetime reads 15m, 12h, 7d, or a number of seconds.
+func lifetime(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if n, numberErr := strconv.ParseInt(s, 10, 32); numberErr == nil {
+		d, err = time.Duration(n)*time.Second, nil
+	}
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, dayErr := strconv.ParseInt(days, 10, 16)
+		d, err = time.Duration(n)*24*time.Hour, dayErr
+	}
+	switch {
+	case err != nil:
+		return 0, errors.New("a time is written 15m, 12h, 7d, or as a number of seconds")
+	case d < time.Second || d%time.Second != 0:
+		return 0, errors.New("URLs live for whole seconds, one at least")
+	case d > 7*24*time.Hour:
+		return 0, errors.New("Signature Version 4 lasts a week at most (7d)")
+	}
+	return d, nil
+}
+
+// target is s3://BUCKET[/PREFIX].
+type target struct {
+	bucket, prefix string
+	whole          bool // there was a slash behind the bucket
+}
+
+func parseTarget(s string) (target, error) {
+	rest, ok := strings.CutPrefix(s, "s3://")
+	if !ok {
+		return target{}, usageError(fmt.Sprintf("%q is not s3://BUCKET or s3://BUCKET/PREFIX", oneLine(s)), "the bucket comes before the keys: presign get s3://photos a.jpg")
+	}
+	var t target
+	t.bucket, t.prefix, t.whole = strings.Cut(rest, "/")
+	if t.bucket == "" {
+		return target{}, usageError("there is no bucket behind s3://", "write s3://BUCKET")
+	}
+	return t, nil
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/manifest"
+	"bulkpresign/internal/s3op"
+)
+
+// gathering collects what is to be signed as the text of a request's "keys", and the entries of a list that cannot be.
+type gathering struct {
+	target target
+	text   []byte // JSON items, joined by commas
+	count  int
+	failed int
+	tell   func(format string, args ...any)
+}
+
+// add takes a key, with options of its own.
+func (g *gathering) add(key string, own []s3op.Option) {
+	if g.count > 0 {
+		g.text = append(g.text, ',')
+	}
+	g.count++
+	key = g.target.prefix + key
+	if len(own) == 0 {
+		g.text = append(g.text, bulk.Quote(key)...)
+		return
+	}
+	g.text = append(append(g.text, `{"key":`...), bulk.Quote(key)...)
+	for i := 0; i < len(own); i++ {
+		g.text = append(append(append(g.text, ','), bulk.Quote(own[i].ID.String())...), ':')
+		if own[i].ID.Kind() != s3op.StringMap {
+			g.text = append(g.text, valueOf(own[i].ID.Kind(), own[i].Value)...)
+			continue
+		}
+		entries := make(map[string]string)
+		id := own[i].ID
+		for ; i < len(own) && own[i].ID == id; i++ {
+			entries[own[i].Name] = own[i].Value
+		}
+		i--
+		object, _ := json.Marshal(entries) // texts cannot fail
+		g.text = append(g.text, object...)
+	}
+	g.text = append(g.text, '}')
+}
+
+// valueOf writes an option's value as JSON of its type. What does not fit the type is left as a text, which the request
+// then refuses by name.
+func valueOf(kind s3op.Kind, value string) []byte {
+	switch kind {
+	case s3op.Integer, s3op.Boolean:
+		if json.Valid([]byte(value)) {
+			return []byte(value)
+		}
+	case s3op.Integers:
+		if list := "[" + strings.Trim(value, "[]") + "]"; json.Valid([]byte(list)) {
+			return []byte(list)
+		}
+	case s3op.StringMap:
+		if json.Valid([]byte(value)) {
+			return []byte(value)
+		}
+	}
+	return bulk.Quote(value)
+}
+
+// list reads a list of any format that the service takes.
+func (g *gathering) list(name string, in io.Reader) error {
+	format, compression, ok := manifest.FormatOf(name)
+	switch {
+	case name == "-":
+		format, compression = manifest.Text, manifest.Plain
+	case !ok:
+		format = manifest.Text // people's lists have all kinds of names
+	case format == manifest.Request || format == manifest.InventoryManifest:
+		return usageError(fmt.Sprintf("%s is no list of keys", oneLine(name)), "a list is text, CSV or JSON Lines; an inventory is for the service, which reads its files from S3")
+	}
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		in = file
+	}
+	reader, err := manifest.NewReader(in, format, compression, manifest.Limits{})
+	if err != nil {
+		return err
+	}
+	for {
+		var e manifest.Entry
+		err := reader.Next(&e)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("%s: %w", oneLine(name), err)
+		case e.Err != nil:
+			g.failed++
+			g.tell("line %d: %s", e.Line, oneLine(e.Err.Error()))
+		case e.Bucket != "" && e.Bucket != g.target.bucket:
+			g.failed++
+			g.tell("line %d: the list names bucket %s for the key, and this call is for %s", e.Line, oneLine(e.Bucket), g.target.bucket)
+		default:
+			g.add(e.Key, e.Options)
+		}
+	}
+}
+
+// everything lists what is under the prefix.
+func (g *gathering) everything(ctx context.Context, c *s3.Client) error {
+	prefix := g.target.prefix
+	g.target.prefix = "" // S3 names whole keys
+	pages := s3.NewListObjectsV2Paginator(c, &s3.ListObjectsV2Input{Bucket: aws.String(g.target.bucket), Prefix: aws.String(prefix)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("list s3://%s/%s: %w", g.target.bucket, oneLine(prefix), plain(err))
+		}
+		for _, o := range page.Contents {
+			if key := aws.ToString(o.Key); !strings.HasSuffix(key, "/") || aws.ToInt64(o.Size) > 0 { // a folder's marker is nobody's file
+				g.add(key, nil)
+			}
+		}
+	}
+	if g.count == 0 {
+		return usageError(fmt.Sprintf("there is no object under s3://%s/%s", g.target.bucket, oneLine(prefix)), "look at the prefix; a key alone is written without a slash at its end")
+	}
+	return nil
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/policy"
+	"bulkpresign/internal/s3op"
+)
+
+// lines is the command's own format: a URL a line, and nothing else.
+const lines = "url"
+
+// formatNames are what -format takes.
+func formatNames() []string { return append([]string{lines}, bulk.FormatNames()...) }
+
+// sign is presign get, head, put and delete.
+func sign(ctx context.Context, operation string, args []string, s streams) error {
+	var o options
+	f := flag.NewFlagSet(operation, flag.ContinueOnError)
+	o.defineFlags(f)
+	positional, err := parse(f, args)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(formatNames(), o.format) {
+		return usageError(fmt.Sprintf("there is no format %q", oneLine(o.format)), "the formats are "+strings.Join(formatNames(), ", "))
+	}
+	if len(positional) == 0 {
+		return usageError("there is no bucket", "presign "+operation+" s3://BUCKET KEY ...")
+	}
+	t, err := parseTarget(positional[0])
+	if err != nil {
+		return err
+	}
+	engine, err := newHere(ctx, &o, t.bucket)
+	if err != nil {
+		return err
+	}
+	told := 0
+	g := gathering{target: t, tell: func(format string, args ...any) {
+		told++
+		fmt.Fprintf(s.err, "presign: "+format+"\n", args...)
+	}}
+	if err := g.gather(ctx, positional[1:], &o, operation, engine, s.in); err != nil {
+		return err
+	}
+	text, err := o.requestText(operation, &g)
+	if err != nil {
+		return err
+	}
+	plan, err := engine.plan(ctx, text, g.count)
+	if err != nil {
+		return err
+	}
+	failed, err := o.write(plan, s, g.tell)
+	if err != nil {
+		return err
+	}
+	o.notes(plan, s.err)
+	failed += g.failed
+	switch {
+	case failed == 0:
+		return nil
+	case plan.Signed() == 0:
+		return fmt.Errorf("none of %s was signed", counted(plan.Keys()+g.failed, "key"))
+	}
+	return &partial{failed, plan.Keys() + g.failed}
+}
+
+// gather finds the keys: arguments, a list, or what is there.
+func (g *gathering) gather(ctx context.Context, keys []string, o *options, operation string, engine *here, in io.Reader) error {
+	if o.list == "" && slices.Equal(keys, []string{"-"}) {
+		o.list, keys = "-", nil
+	}
+	switch {
+	case o.list != "" && len(keys) > 0:
+		return usageError("there are keys and a list", "give one of them: the list is -f "+oneLine(o.list))
+	case o.list != "":
+		if err := g.list(o.list, in); err != nil {
+			return err
+		}
+	case len(keys) > 0:
+		for _, key := range keys {
+			g.add(key, nil)
+		}
+	case g.target.prefix != "" && !strings.HasSuffix(g.target.prefix, "/"):
+		g.add("", nil) // the prefix is the key
+	case !g.target.whole:
+		return usageError("there are no keys", "name some, give a list with -f, or write s3://"+g.target.bucket+"/ for the whole bucket")
+	case operation == "put":
+		return usageError("there are no keys to upload to", "name them: presign put s3://"+g.target.bucket+"/"+oneLine(g.target.prefix)+" KEY ...")
+	default:
+		return g.everything(ctx, engine.client)
+	}
+	if g.count == 0 {
+		return errors.New("the list has no key that can be used")
+	}
+	return nil
+}
+
+// requestText is the request that a service would be sent.
+func (o *options) requestText(operation string, g *gathering) ([]byte, error) {
+	text := append([]byte(`{"bucket":`), bulk.Quote(g.target.bucket)...)
+	text = append(append(text, `,"operation":`...), bulk.Quote(strings.ToUpper(operation))...)
+	if o.expires > 0 {
+		text = fmt.Appendf(text, `,"expires_in":%d`, int64(o.expires/time.Second))
+	}
+	maps := make(map[string]map[string]string) // of -o metadata.NAME=VALUE
+	for _, option := range o.request {
+		name, value, _ := strings.Cut(option, "=")
+		name = strings.ReplaceAll(name, "-", "_")
+		if of, entry, ok := strings.Cut(name, "."); ok {
+			if maps[of] == nil {
+				maps[of] = make(map[string]string)
+			}
+			maps[of][strings.ReplaceAll(entry, "_", "-")] = value
+			continue
+		}
+		text = append(append(append(text, ','), bulk.Quote(name)...), ':')
+		if id, ok := s3op.Lookup(name); ok {
+			text = append(text, valueOf(id.Kind(), value)...)
+		} else if json.Valid([]byte(value)) { // true, 300
+			text = append(text, value...)
+		} else {
+			text = append(text, bulk.Quote(value)...)
+		}
+	}
+	for name, entries := range maps {
+		object, err := json.Marshal(entries)
+		if err != nil {
+			return nil, err
+		}
+		text = append(append(append(append(text, ','), bulk.Quote(name)...), ':'), object...)
+	}
+	text = append(append(text, `,"keys":[`...), g.text...)
+	return append(text, "]}"...), nil
+}
+
+func (h *here) plan(ctx context.Context, text []byte, count int) (*bulk.Plan, error) {
+	h.service.Policy.MaxKeys = count
+	request, err := bulk.Decode(text, count)
+	if err != nil {
+		return nil, sentence(err)
+	}
+	plan, err := h.service.Plan(ctx, policy.Caller{}, request)
+	return plan, sentence(err)
+}
+
+// sentence is an error of the engine without its code, which is for programs, and with its cause, which is for whoever
+// owns the credentials.
+func sentence(err error) error {
+	var known *bulk.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	if known.Cause != nil {
+		return fmt.Errorf("%s (%w)", known.Detail, plain(known.Cause))
+	}
+	return errors.New(known.Detail)
+}
+
+// write writes the answer and tells of the keys that have none.
+func (o *options) write(plan *bulk.Plan, s streams, tell func(string, ...any)) (failed int, err error) {
+	to, done := s.out, func() error { return nil }
+	if o.out != "" {
+		if to, done, err = create(o.out); err != nil {
+			return 0, err
+		}
+	}
+	buffered := bufio.NewWriterSize(to, 1<<16)
+	if o.format == lines {
+		err = writeLines(buffered, plan)
+	} else {
+		f, _ := bulk.ParseFormat(o.format)
+		err = plan.Write(buffered, f)
+		if f.IsObject() && err == nil {
+			err = buffered.WriteByte('\n')
+		}
+	}
+	if err == nil {
+		err = buffered.Flush()
+	}
+	if err != nil {
+		return 0, err
+	}
+	plan.Refused(func(key string, code bulk.Code, message string) {
+		failed++
+		tell("%s: %s", oneLine(key), oneLine(message))
+	})
+	return failed, done()
+}
+
+// writeLines writes the URLs alone.
+func writeLines(to io.Writer, plan *bulk.Plan) error {
+	read, write := io.Pipe()
+	go func() { write.CloseWithError(plan.Write(write, bulk.URIList)) }()
+	scanner := bufio.NewScanner(read)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		if line := scanner.Bytes(); len(line) > 0 && line[0] != '#' {
+			if _, err := fmt.Fprintf(to, "%s\n", line); err != nil {
+				read.CloseWithError(err)
+				return err
+			}
+		}
+	}
+	return scanner.Err()
+}
+
+// create makes a file that its owner alone may read, and that is there whole or not at all.
+func create(name string) (io.Writer, func() error, error) {
+	file, err := os.CreateTemp(filepath.Dir(name), ".presign-*") // mode 0600
+	if err != nil {
+		return nil, nil, err
+	}
+	return file, func() error {
+		if err := file.Close(); err != nil {
+			return err
+		}
+		return os.Rename(file.Name(), name)
+	}, nil
+}
+
+// notes say what the URLs alone do not.
+func (o *options) notes(plan *bulk.Plan, err io.Writer) {
+	if plan.Basis == bulk.BasisCredentials {
+		fmt.Fprintf(err, "presign: the credentials end before the URLs would, at %s, and the URLs with them\n", plan.ExpiresAt.Format(time.RFC3339))
+	}
+	if headers := plan.Headers(); len(headers) > 0 && (o.format == lines || o.format == "uri-list") {
+		var list []string
+		for name, value := range headers {
+			list = append(list, oneLine(name+": "+value))
+		}
+		slices.Sort(list)
+		fmt.Fprintf(err, "presign: send each URL with %s\n", strings.Join(list, "; "))
+	}
+}
