@@ -14,8 +14,6 @@ LEAN = github.com/aws/... net/http net crypto/tls crypto/x509 crypto/internal/fi
 	encoding/json encoding/asn1 log/slog math/big regexp regexp/syntax vendor/...
 BUILD = CGO_ENABLED=0 go build -tags lambda.norpc,nethttpomithttp2 -trimpath -ldflags "-s -w" $(LEAN:%=-gcflags=%=-l)
 
-comma := ,
-
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # $(call needs,PROGRAM,PACKAGE) ends a recipe that could not go on later, before anything is compiled.
@@ -101,7 +99,7 @@ bench-coldstart: build ## From process start to first poll, against a bare funct
 	@cd bench/coldstart && go run . -deployed ../../.cache/deployed/bootstrap
 
 bench-kernels: build ## What our own SHA-256 is worth in whole invocations. | | 3 min
-	@$(subst -tags ,-tags onestream$(comma),$(BUILD)) -o .cache/onestream/bootstrap ./functions/api
+	@$(subst -s -w,-s -w -X bulkpresign/internal/sigv4/sha256x16.forced=crypto/sha256,$(BUILD)) -o .cache/onestream/bootstrap ./functions/api
 	@cd bench/invoke && go run . -scale 2 -against ../../.cache/onestream/bootstrap
 
 MANIFEST_KEYS ?= 100000,1000000,10000000

@@ -13,6 +13,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
+
+	"bulkpresign/internal/sigv4/sha256x16"
 )
 
 // batchSizes are the sizes of batch that our signer and the SDK's client are measured with.
@@ -33,7 +35,11 @@ const (
 func main() {
 	rounds := flag.Int("rounds", 15, "how many `times` each contestant is measured; the median counts")
 	quick := flag.Bool("quick", false, "short for -rounds 3")
+	kernel := flag.String("kernel", "", "the `name` of the SHA-256 kernel that ours uses; the fastest, unless it is given")
 	flag.Parse()
+	if *kernel != "" {
+		forced = sha256x16.Named(*kernel, sha256x16.Kernels())
+	}
 	if *quick {
 		*rounds = 3
 	}

@@ -11,7 +11,7 @@ import (
 // the complete URLs in the order of the keys, one after the other in one buffer. It does
 // what a plain answer does with its keys (bulk.Plan.Append), without what stands around.
 type ours struct {
-	kernel    *sha256x16.Kernel // nil for crypto/sha256 alone
+	portable  bool // crypto/sha256 alone
 	presigner *sigv4.Presigner
 	*memory
 }
@@ -24,18 +24,25 @@ type memory struct {
 }
 
 func newOurs(portable bool, now time.Time, m *memory) *ours {
-	o := &ours{kernel: sha256x16.Best(), memory: m}
-	if portable {
-		o.kernel = nil
-	}
+	o := &ours{portable: portable, memory: m}
 	o.fresh(now)
 	return o
 }
 
 // fresh begins with another second's signer.
 func (o *ours) fresh(now time.Time) {
-	o.presigner = signer(now).Presigner(&request).WithKernel(o.kernel)
+	o.presigner = signer(now).Presigner(&request)
+	switch {
+	case o.portable:
+		o.presigner.WithKernel(nil)
+	case forced != nil:
+		o.presigner.WithKernel(forced)
+	}
 }
+
+// forced is the kernel that the command line asks for; nil for the one that the signer
+// chooses.
+var forced *sha256x16.Kernel
 
 func (o *ours) sign(keys []string) {
 	o.presigner.Expect(len(keys))

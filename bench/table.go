@@ -54,8 +54,12 @@ func (t *table) sdkFor(n int) *contestant {
 }
 
 func (t *table) print(w io.Writer, rounds int) {
-	fmt.Fprintf(w, "%s, %d CPUs, %s/%s, %s; SHA-256 kernel: %v\n",
-		cpuModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), sha256x16.Best())
+	fmt.Fprintf(w, "%s, %d CPUs, %s/%s, %s\n", cpuModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	if forced != nil {
+		fmt.Fprintf(w, "SHA-256 kernel: %v, as was asked for\n", forced)
+	} else {
+		fmt.Fprintf(w, "SHA-256 kernel: %v, as the signer chose by measuring\n", sha256x16.Best())
+	}
 	fmt.Fprintf(w, "GetObject, %d keys of 40 to 80 bytes, a session token of %d characters: "+
 		"%.1f compressions of SHA-256 a URL; medians of %d interleaved rounds\n",
 		numKeys, tokenLength, t.compressions, rounds)
@@ -75,6 +79,8 @@ func (t *table) print(w io.Writer, rounds int) {
 		rows = append(rows, t.row(c))
 	}
 	writeMarkdown(w, rows)
+	fmt.Fprintln(w)
+	writeMarkdown(w, kernelRows())
 
 	if fastest, usual := t.limit().fastest(), t.limit().median().ns; usual > 1.2*fastest {
 		fmt.Fprintf(w, "\nThe machine was busy: a loop of nothing but SHA-256 usually took %.1f times as long as at best.\n", usual/fastest)

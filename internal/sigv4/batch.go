@@ -37,6 +37,9 @@ func (p *Presigner) WriteAll(urls []byte, at []int, paths []Path) {
 const keysPerWorker = 512
 
 func (p *Presigner) signBatch(b batch) {
+	if !p.forced {
+		p.kernel = sha256x16.Choose(len(b.paths), p.tail)
+	}
 	if helpers := p.helpersFor(len(b.paths)); len(helpers) > 0 {
 		p.share(b, helpers)
 		return

@@ -2,7 +2,7 @@ package sigv4
 
 import "bulkpresign/internal/sigv4/sha256x16"
 
-// lanes is the scratch space of the multi-buffer path: sixteen requests are hashed in
+// lanes is the scratch space of the multi-buffer path: up to 32 requests are hashed in
 // step, since one alone leaves most of a processor idle.
 //
 // Requests whose paths are equally long differ in their first blocks alone. All that
@@ -23,6 +23,7 @@ type lanes struct {
 	digests  [sha256x16.Streams]*[SignatureSize]byte
 	fetch    [sha256x16.Streams]*byte
 	spare    [hexSize]byte
+	ready    int // of the requests, those which the constant parts were written to
 
 	rest      []byte // the tail from its first whole block, padded
 	schedules []sha256x16.Schedule
@@ -40,9 +41,15 @@ func (l *lanes) reset(p *Presigner) {
 	set(&l.inner, k.inner)
 	set(&l.outer, k.outer)
 	l.prepared = unequal
-	for i := range sha256x16.Streams {
+	l.ready = 0
+}
+
+// makeReady prepares the places of n requests; few keys need few.
+func (l *lanes) makeReady(p *Presigner, n int) {
+	for ; l.ready < n; l.ready++ {
+		i := l.ready
 		l.requests[i].reset(p.head, p.tail)
-		l.blocks[i] = append(l.blocks[i][:0], k.blocks...)
+		l.blocks[i] = append(l.blocks[i][:0], p.signer.keyed.blocks...)
 		l.sums[i] = append(l.sums[i][:0], sumBlock[:]...)
 	}
 }
@@ -85,10 +92,11 @@ func (l *lanes) prepare(p *Presigner, length int) {
 	l.prepared = length
 }
 
-// sign signs up to sixteen keys. If their paths have the prepared length, scheduled is
+// sign signs up to 32 keys. If their paths have the prepared length, scheduled is
 // where the prepared schedules begin in the requests.
 func (l *lanes) sign(p *Presigner, b *batch, keys []uint32, scheduled int) {
 	n := len(keys)
+	l.makeReady(p, n)
 	for i, key := range keys {
 		l.messages[i], _ = l.requests[i].lay(b.paths[key])
 		if scheduled > 0 {

@@ -12,7 +12,7 @@ type plan struct {
 	odd    []uint32 // keys that are left over
 }
 
-// group is up to sixteen keys, which may be hashed in step.
+// group is up to 32 keys, which may be hashed in step.
 type group struct {
 	keys   []uint32
 	length int // of their paths; unequal if they differ

@@ -43,7 +43,8 @@ type Presigner struct {
 	head    []byte // of the canonical request, before the path of a key
 	tail    []byte // and behind it
 
-	kernel     *sha256x16.Kernel // nil for crypto/sha256
+	kernel     *sha256x16.Kernel // of the last batch; nil for crypto/sha256
+	forced     bool              // the kernel is not chosen for each batch
 	lanes      *lanes            // nil until many keys are signed at once
 	lanesReady bool              // for this request
 	parts      []part            // of the last batch
@@ -53,7 +54,7 @@ type Presigner struct {
 
 // Presigner prepares r for signing.
 func (s *Signer) Presigner(r *Request) *Presigner {
-	p := &Presigner{kernel: sha256x16.Best()}
+	p := new(Presigner)
 	p.Reset(s, r)
 	return p
 }
@@ -179,10 +180,11 @@ func appendCollapsed(dst []byte, value string) []byte {
 	return dst
 }
 
-// WithKernel lets p hash many keys at once with k rather than with the best kernel of
-// the machine; nil stands for crypto/sha256, one key after the other.
+// WithKernel lets p hash many keys at once with k rather than with the fastest kernel of
+// the machine, for tests and benchmarks; nil stands for crypto/sha256, one key after the
+// other.
 func (p *Presigner) WithKernel(k *sha256x16.Kernel) *Presigner {
-	p.kernel = k
+	p.kernel, p.forced = k, true
 	return p
 }
 

@@ -2,6 +2,7 @@ package sha256x16_test
 
 import (
 	"crypto/sha256"
+	"strings"
 	"testing"
 
 	"bulkpresign/internal/sigv4/sha256x16"
@@ -69,7 +70,7 @@ func BenchmarkExpand(b *testing.B) {
 
 // BenchmarkDigests and BenchmarkHexDigests count a digest as a block.
 func BenchmarkDigests(b *testing.B) {
-	eachKernel(b, "n=16", func(b *testing.B, k *sha256x16.Kernel) {
+	eachKernel(b, "n=32", func(b *testing.B, k *sha256x16.Kernel) {
 		s, digests, dst := new(sha256x16.State), new([streams][sha256x16.Size]byte), new([streams]*[sha256x16.Size]byte)
 		for b.Loop() {
 			for i := range dst {
@@ -82,7 +83,7 @@ func BenchmarkDigests(b *testing.B) {
 }
 
 func BenchmarkHexDigests(b *testing.B) {
-	eachKernel(b, "n=16", func(b *testing.B, k *sha256x16.Kernel) {
+	eachKernel(b, "n=32", func(b *testing.B, k *sha256x16.Kernel) {
 		s, digests, dst := new(sha256x16.State), new([streams][2 * sha256x16.Size]byte), new([streams]*[2 * sha256x16.Size]byte)
 		for b.Loop() {
 			for i := range dst {
@@ -92,6 +93,24 @@ func BenchmarkHexDigests(b *testing.B) {
 		}
 		perBlock(b, streams)
 	})
+}
+
+// BenchmarkRace is what choosing a kernel by measurement costs, once a process, and says how
+// often each kernel was the fastest.
+func BenchmarkRace(b *testing.B) {
+	kernels := sha256x16.Candidates()
+	if len(kernels) == 0 {
+		b.Skip("there is no kernel")
+	}
+	blocks := make([]byte, benchBlocks*sha256x16.BlockSize)
+	won := make(map[*sha256x16.Kernel]int)
+	b.ReportAllocs()
+	for b.Loop() {
+		won[sha256x16.Race(kernels, blocks)]++
+	}
+	for k, n := range won {
+		b.ReportMetric(100*float64(n)/float64(b.N), "%:"+strings.ReplaceAll(k.String(), " ", "_"))
+	}
 }
 
 func eachKernel(b *testing.B, name string, f func(*testing.B, *sha256x16.Kernel)) {

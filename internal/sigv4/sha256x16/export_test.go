@@ -8,7 +8,18 @@ var HexPortable = hexPortable
 func (k *Kernel) SetEach(s *State, h *[Streams][8]uint32) {
 	for i := range h {
 		for j := range h[i] {
-			s.h[index(k.columns, i, j)] = h[i][j]
+			*k.word(s, i, j) = h[i][j]
 		}
 	}
 }
+
+// Measured says whether the kernels were measured in this process.
+func Measured() bool { return fastest.Load() != nil }
+
+// Candidates are the kernels that may be the fastest.
+func Candidates() []*Kernel { return known().candidates }
+
+const WorthMeasuring = worthMeasuring
+
+// Race lets kernels compete.
+var Race = race

@@ -8,7 +8,7 @@ import (
 
 // This file is the portable twin of the assembly: the plain statement of what the
 // kernels do, against which they are tested. It is not there to be fast: crypto/sha256
-// is faster, so it is no machine's Best.
+// is faster, so it is no machine's choice.
 
 // k holds the round constants (FIPS 180-4, section 4.2.2).
 var k = [64]uint32{
@@ -23,18 +23,19 @@ var k = [64]uint32{
 }
 
 // portable is a kernel of one stream after the other.
-var portable = Kernel{
-	name:    "portable",
-	width:   1,
+var portable = Kernel{name: "portable", width: 1, pays: Streams + 1, halves: twice(&oneByOne)}
+
+func twice(h *sixteen) [2]*sixteen { return [2]*sixteen{h, h} }
+
+var oneByOne = sixteen{
 	columns: 1,
-	pays:    Streams + 1,
 
 	expand: func(dst *Schedule, blocks *byte, n int) {
 		for i, b := range unsafe.Slice((*[BlockSize]byte)(unsafe.Pointer(blocks)), n) {
 			schedule(&unsafe.Slice(dst, n)[i], &b)
 		}
 	},
-	blocks: func(s *chain, msgs *[Streams]*byte, n, streams int, live uint16) {
+	blocks: func(s *chain, msgs *[half]*byte, n, streams int, live uint16) {
 		var w Schedule
 		for i := range streams {
 			if live>>i&1 == 0 {
@@ -46,7 +47,7 @@ var portable = Kernel{
 			}
 		}
 	},
-	scheduled: func(s *chain, w *Schedule, n, streams int, _ *[Streams]*byte) {
+	scheduled: func(s *chain, w *Schedule, n, streams int, _ *[half]*byte) {
 		for i := range streams {
 			for b := range n {
 				compress(s.row(i), &unsafe.Slice(w, n)[b])
@@ -61,16 +62,16 @@ var portable = Kernel{
 func (s *chain) row(i int) *[8]uint32 { return (*[8]uint32)(s[8*i:]) }
 
 // digestsOf reads the digests from a chain of a kernel with so many columns.
-func digestsOf(columns int) func(*[Streams]*[Size]byte, *chain) {
-	return func(dst *[Streams]*[Size]byte, s *chain) {
+func digestsOf(columns int) func(*[half]*[Size]byte, *chain) {
+	return func(dst *[half]*[Size]byte, s *chain) {
 		for i, d := range dst {
 			putDigest(d, s[index(columns, i, 0):], columns)
 		}
 	}
 }
 
-func hexDigestsOf(columns int) func(*[Streams]*[2 * Size]byte, *chain) {
-	return func(dst *[Streams]*[2 * Size]byte, s *chain) {
+func hexDigestsOf(columns int) func(*[half]*[2 * Size]byte, *chain) {
+	return func(dst *[half]*[2 * Size]byte, s *chain) {
 		var digest [Size]byte
 		for i, d := range dst {
 			putDigest(&digest, s[index(columns, i, 0):], columns)

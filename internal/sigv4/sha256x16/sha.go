@@ -10,15 +10,14 @@ import "unsafe"
 const assembled = true
 
 // interleaved is the kernel of sha_amd64.s and sha_arm64.s, four streams at a time. A
-// State has the streams one after the other.
-var interleaved = Kernel{
-	name:    "SHA instructions",
-	width:   4,
+// chain has the streams one after the other.
+var interleaved = Kernel{name: "SHA instructions", width: 4, pays: 3, halves: twice(&fours)}
+
+var fours = sixteen{
 	columns: 1,
-	pays:    3,
 
 	expand: expand4,
-	blocks: func(s *chain, msgs *[Streams]*byte, n, streams int, live uint16) {
+	blocks: func(s *chain, msgs *[half]*byte, n, streams int, live uint16) {
 		for i := 0; i < streams; i += 4 {
 			quad := (*[4][8]uint32)(unsafe.Pointer(s.row(i)))
 			switch on := live >> i & 15; on {
@@ -36,7 +35,7 @@ var interleaved = Kernel{
 			}
 		}
 	},
-	scheduled: func(s *chain, w *Schedule, n, streams int, fetch *[Streams]*byte) {
+	scheduled: func(s *chain, w *Schedule, n, streams int, fetch *[half]*byte) {
 		for i := 0; i < streams; i += 4 {
 			scheduled4((*[4][8]uint32)(unsafe.Pointer(s.row(i))), w, n, (*[4]*byte)(fetch[i:]))
 		}

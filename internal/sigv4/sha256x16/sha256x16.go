@@ -1,31 +1,29 @@
 // Package sha256x16 is the compression function of SHA-256 ([FIPS 180-4],
-// section 6.2.2) over sixteen independent streams at once.
+// section 6.2.2) over sixteen independent streams at once, twice.
 //
 // In one message each round needs the result of the one before, so a hash of one
 // message leaves most of a processor idle. Independent messages fill it: in the lanes
-// of wide vectors (AVX-512, AVX2), or interleaved four by four where the processor has
-// instructions for SHA-256 that take several cycles each. Beyond that, the message
-// schedule of a block does not depend on the chaining value: where many messages share
-// blocks, [Kernel.Expand] computes the schedules once and [Kernel.Scheduled] uses them
-// for every message.
+// of wide vectors (AVX-512, AVX2), interleaved four by four where the processor has
+// instructions for SHA-256 that take several cycles each, or both at once. Beyond that,
+// the message schedule of a block does not depend on the chaining value: where many
+// messages share blocks, [Kernel.Expand] computes the schedules once and
+// [Kernel.Scheduled] uses them for every message.
 //
-// The package deals in whole blocks only. Padding is the caller's. [Best] is the
+// The package deals in whole blocks only. Padding is the caller's. [Choose] gives the
 // kernel to use on this machine.
 //
 // [FIPS 180-4]: https://doi.org/10.6028/NIST.FIPS.180-4
 package sha256x16
 
-import (
-	"math/bits"
-	"slices"
-	"sync"
-)
+import "math/bits"
 
 //go:generate go run -C gen . -dir ..
 
 const (
 	// Streams is the number of messages that are compressed together.
-	Streams = 16
+	Streams = 2 * half
+	half    = 16
+
 	// BlockSize is the size of a message block in bytes.
 	BlockSize = 64
 	// Size is the size of a digest in bytes.
@@ -35,12 +33,15 @@ const (
 // State is that of all streams: the chaining values H0 to H7 of each, in an order that
 // is the kernel's own, and scratch space.
 type State struct {
-	h     chain
+	h     chains
 	at    [Streams]*byte
 	spare [2 * Size]byte
 }
 
-type chain [Streams * 8]uint32
+// chain has half of the streams.
+type chain [half * 8]uint32
+
+type chains [2]chain
 
 // index is where a chain has word j of stream i.
 func index(columns, i, j int) int { return i/columns*columns*8 + j*columns + i%columns }
@@ -52,22 +53,32 @@ func (s *State) CopyFrom(t *State) { s.h = t.h }
 // that does not depend on the state.
 type Schedule [64]uint32
 
-// Kernel is a way to compress. The functions of the table below check nothing: n is at
-// least 1, what is behind the pointers is long enough, and all sixteen pointers are
-// good even where fewer streams are of interest.
+// Kernel is a way to compress. The functions of these tables check nothing: n is at
+// least 1, what is behind the pointers is long enough, and all pointers are good even
+// where fewer streams are of interest.
 type Kernel struct {
 	name  string
 	width int
 	pays  int
-	// columns tells the order of a State: H0 of so many streams, H1 of them, and so on;
+
+	halves [2]*sixteen // the way of either half of the streams, the first of them when only it is used
+
+	// What takes both halves together, if that is faster; nil if not.
+	blocks    func(s *chains, msgs *[Streams]*byte, n int, live uint32)
+	scheduled func(s *chains, w *Schedule, n int, fetch *[Streams]*byte)
+}
+
+// sixteen is a way to compress half of the streams.
+type sixteen struct {
+	// columns tells the order of a chain: H0 of so many streams, H1 of them, and so on;
 	// or, where it is 1, one stream after the other.
 	columns int
 
 	expand     func(dst *Schedule, blocks *byte, n int)
-	blocks     func(s *chain, msgs *[Streams]*byte, n, streams int, live uint16)
-	scheduled  func(s *chain, w *Schedule, n, streams int, fetch *[Streams]*byte)
-	digests    func(dst *[Streams]*[Size]byte, s *chain)
-	hexDigests func(dst *[Streams]*[2 * Size]byte, s *chain)
+	blocks     func(s *chain, msgs *[half]*byte, n, streams int, live uint16)
+	scheduled  func(s *chain, w *Schedule, n, streams int, fetch *[half]*byte)
+	digests    func(dst *[half]*[Size]byte, s *chain)
+	hexDigests func(dst *[half]*[2 * Size]byte, s *chain)
 }
 
 // String names the kernel, and crypto/sha256 where there is none.
@@ -78,7 +89,7 @@ func (k *Kernel) String() string {
 	return k.name
 }
 
-// Width is the number of streams that take no longer than one: 16, or 4 or 8 where the
+// Width is the number of streams that take no longer than one: 16, or 4 or 8 where
 // sixteen are compressed in parts.
 func (k *Kernel) Width() int { return k.width }
 
@@ -96,7 +107,7 @@ var IV = [8]uint32{
 func (k *Kernel) Set(s *State, h *[8]uint32) {
 	for i := range Streams {
 		for j := range h {
-			s.h[index(k.columns, i, j)] = h[j]
+			*k.word(s, i, j) = h[j]
 		}
 	}
 }
@@ -104,9 +115,14 @@ func (k *Kernel) Set(s *State, h *[8]uint32) {
 // Get is the chaining value of a stream.
 func (k *Kernel) Get(s *State, stream int) (h [8]uint32) {
 	for j := range h {
-		h[j] = s.h[index(k.columns, stream, j)]
+		h[j] = *k.word(s, stream, j)
 	}
 	return h
+}
+
+func (k *Kernel) word(s *State, stream, j int) *uint32 {
+	which := stream / half
+	return &s.h[which][index(k.halves[which].columns, stream%half, j)]
 }
 
 // Expand computes the schedules of the first len(dst) blocks. It panics if there are
@@ -114,7 +130,7 @@ func (k *Kernel) Get(s *State, stream int) (h [8]uint32) {
 func (k *Kernel) Expand(dst []Schedule, blocks []byte) {
 	if len(dst) > 0 {
 		_ = blocks[len(dst)*BlockSize-1]
-		k.expand(&dst[0], &blocks[0], len(dst))
+		k.halves[0].expand(&dst[0], &blocks[0], len(dst))
 	}
 }
 
@@ -134,7 +150,13 @@ func (k *Kernel) Scheduled(s *State, w []Schedule, streams int, fetch *[Streams]
 		}
 		fetch = &s.at
 	}
-	k.scheduled(&s.h, &w[0], len(w), streams, fetch)
+	if streams > half && k.scheduled != nil {
+		k.scheduled(&s.h, &w[0], len(w), fetch)
+		return
+	}
+	for i, from := 0, 0; from < streams; i, from = i+1, from+half {
+		k.halves[i].scheduled(&s.h[i], &w[0], len(w), min(half, streams-from), (*[half]*byte)(fetch[from:]))
+	}
 }
 
 // Blocks compresses the first so many messages, each into its stream. A message has
@@ -143,7 +165,7 @@ func (k *Kernel) Scheduled(s *State, w []Schedule, streams int, fetch *[Streams]
 func (k *Kernel) Blocks(s *State, msgs *[Streams][]byte, streams int) {
 	for done := 0; ; {
 		// As far as the shortest of the messages that go on from here.
-		var live uint16
+		var live uint32
 		to := 0
 		for i, m := range msgs[:streams] {
 			n := len(m) / BlockSize
@@ -158,15 +180,28 @@ func (k *Kernel) Blocks(s *State, msgs *[Streams][]byte, streams int) {
 		if live == 0 {
 			return
 		}
-		some := &msgs[bits.TrailingZeros16(live)][done*BlockSize]
+		some := &msgs[bits.TrailingZeros32(live)][done*BlockSize]
 		for i := range s.at {
 			s.at[i] = some // what a stream without a message reads does not matter
 			if live>>i&1 != 0 {
 				s.at[i] = &msgs[i][done*BlockSize]
 			}
 		}
-		k.blocks(&s.h, &s.at, to-done, streams, live)
+		k.some(s, to-done, streams, live)
 		done = to
+	}
+}
+
+// some compresses n blocks from where s.at points.
+func (k *Kernel) some(s *State, n, streams int, live uint32) {
+	if k.blocks != nil && uint16(live) != 0 && live>>half != 0 {
+		k.blocks(&s.h, &s.at, n, live)
+		return
+	}
+	for i, from := 0, 0; from < streams; i, from = i+1, from+half {
+		if live := uint16(live >> from); live != 0 {
+			k.halves[i].blocks(&s.h[i], (*[half]*byte)(s.at[from:]), n, min(half, streams-from), live)
+		}
 	}
 }
 
@@ -177,7 +212,9 @@ func (k *Kernel) Digests(dst *[Streams]*[Size]byte, s *State, streams int) {
 	for i := streams; i < Streams; i++ {
 		dst[i] = (*[Size]byte)(s.spare[:])
 	}
-	k.digests(dst, &s.h)
+	for i, from := 0, 0; from < streams; i, from = i+1, from+half {
+		k.halves[i].digests((*[half]*[Size]byte)(dst[from:]), &s.h[i])
+	}
 }
 
 // HexDigests writes them in lower-case hexadecimal, as SigV4 has them.
@@ -185,31 +222,9 @@ func (k *Kernel) HexDigests(dst *[Streams]*[2 * Size]byte, s *State, streams int
 	for i := streams; i < Streams; i++ {
 		dst[i] = &s.spare
 	}
-	k.hexDigests(dst, &s.h)
-}
-
-// known are the kernels of this machine. It is asked when they are needed first: a
-// program's start need not wait for that.
-var known = sync.OnceValues(func() ([]*Kernel, *Kernel) {
-	supported, best := choose()
-	if oneStream {
-		best = nil
+	for i, from := 0, 0; from < streams; i, from = i+1, from+half {
+		k.halves[i].hexDigests((*[half]*[2 * Size]byte)(dst[from:]), &s.h[i])
 	}
-	return append([]*Kernel{&portable}, supported...), best
-})
-
-var oneStream bool
-
-// Best is the kernel to use on this machine; nil where crypto/sha256 is as fast as any.
-func Best() *Kernel {
-	_, best := known()
-	return best
-}
-
-// Kernels are those that this machine can run, the portable one among them.
-func Kernels() []*Kernel {
-	all, _ := known()
-	return slices.Clone(all)
 }
 
 // Hex writes a digest in lower-case hexadecimal.

@@ -57,7 +57,69 @@ func TestKernels(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Kernels(), against what the operating system says (-want +got):\n%s", diff)
 	}
-	t.Logf("%s: the best of %q is %v", runtime.GOARCH, got, sha256x16.Best())
+	t.Logf("%s: of %q, %v is presumed to be the fastest", runtime.GOARCH, got, sha256x16.Best())
+}
+
+// The kernels are measured once, when there is enough to hash, and not before. No other
+// test chooses one.
+func TestChoose(t *testing.T) {
+	blocks := make([]byte, 2*blockSize)
+	presumed := sha256x16.Best()
+	candidates := sha256x16.Candidates()
+	if len(kernels) > 1 && (len(candidates) == 0 || presumed != candidates[0]) {
+		t.Errorf("of %v, %v is presumed to be the fastest", candidates, presumed)
+	}
+	for n := 0; n < sha256x16.WorthMeasuring; n += sha256x16.WorthMeasuring / 4 {
+		if got := sha256x16.Choose(sha256x16.WorthMeasuring/4-1, blocks); got != presumed || sha256x16.Measured() {
+			t.Fatalf("after some %d messages: %v, measured %v, want %v as presumed", n, got, sha256x16.Measured(), presumed)
+		}
+	}
+	if got := sha256x16.Choose(sha256x16.WorthMeasuring, blocks[1:blockSize]); got != presumed || sha256x16.Measured() {
+		t.Errorf("without a whole block: %v, measured %v", got, sha256x16.Measured())
+	}
+	if allocs := testing.AllocsPerRun(1, func() { sha256x16.Choose(4, blocks) }); allocs != 0 {
+		t.Errorf("choosing allocates %v times", allocs)
+	}
+	chosen := sha256x16.Choose(sha256x16.WorthMeasuring, blocks)
+	if several := len(candidates) > 1; sha256x16.Measured() != several {
+		t.Errorf("of %d candidates, measured: %v", len(candidates), sha256x16.Measured())
+	}
+	if len(candidates) > 0 && !slices.Contains(candidates, chosen) {
+		t.Errorf("%v was chosen of %v", chosen, candidates)
+	}
+	if again := sha256x16.Choose(1, blocks); again != chosen || sha256x16.Best() != chosen {
+		t.Errorf("%v was chosen, then %v, and %v is the best", chosen, again, sha256x16.Best())
+	}
+}
+
+// The faster of two wins, wherever it stands and however few blocks there are.
+func TestRace(t *testing.T) {
+	if len(kernels) < 2 {
+		return // TestKernels says whether that is right
+	}
+	slow, fast := kernels[0], kernels[1] // the portable one takes some ten times as long
+	for n := 1; n <= 5; n++ {
+		blocks := make([]byte, n*blockSize)
+		for _, race := range [][]*sha256x16.Kernel{{slow, fast}, {fast, slow}} {
+			if got := sha256x16.Race(race, blocks); got != fast {
+				t.Errorf("%d blocks: of %v, %v won", n, race, got)
+			}
+		}
+	}
+}
+
+func TestNamed(t *testing.T) {
+	for _, k := range append(slices.Clone(kernels), nil) {
+		if got := sha256x16.Named(k.String(), kernels); got != k {
+			t.Errorf("%v is found as %v", k, got)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a kernel that there is not was found")
+		}
+	}()
+	sha256x16.Named("abacus", kernels)
 }
 
 func cpuinfoHas(t *testing.T, flag string) bool {

@@ -2,7 +2,7 @@
 
 package sha256x16
 
-func choose() (supported []*Kernel, best *Kernel) { return nil, nil }
+func supported() (k kernels) { return k }
 
 func hex(*byte, *byte) { panic("sha256x16: no assembly") }
 

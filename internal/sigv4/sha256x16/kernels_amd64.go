@@ -2,33 +2,31 @@
 
 package sha256x16
 
-// avx512 is the kernel of avx512_amd64.s. A State has the same word of all streams side
+// avx512 is the kernel of avx512_amd64.s. A chain has the same word of all streams side
 // by side.
-var avx512 = Kernel{
-	name:    "AVX-512",
-	width:   16,
-	pays:    7,
+var avx512 = Kernel{name: "AVX-512", width: 16, pays: 7, halves: twice(&lanes16)}
+
+var lanes16 = sixteen{
 	columns: 16,
 
-	expand: portable.expand,
-	blocks: func(s *chain, msgs *[Streams]*byte, n, _ int, live uint16) {
+	expand: oneByOne.expand,
+	blocks: func(s *chain, msgs *[half]*byte, n, _ int, live uint16) {
 		blocksAVX512(s, msgs, n, live)
 	},
-	scheduled:  func(s *chain, w *Schedule, n, _ int, fetch *[Streams]*byte) { scheduledAVX512(s, w, n, fetch) },
+	scheduled:  func(s *chain, w *Schedule, n, _ int, fetch *[half]*byte) { scheduledAVX512(s, w, n, fetch) },
 	digests:    digestsAVX512,
 	hexDigests: hexDigestsAVX512,
 }
 
-// avx2 is the kernel of avx2_amd64.s. A State has the same word of eight streams side by
+// avx2 is the kernel of avx2_amd64.s. A chain has the same word of eight streams side by
 // side.
-var avx2 = Kernel{
-	name:    "AVX2",
-	width:   8,
-	pays:    4,
+var avx2 = Kernel{name: "AVX2", width: 8, pays: 4, halves: twice(&lanes8)}
+
+var lanes8 = sixteen{
 	columns: 8,
 
-	expand: portable.expand,
-	blocks: func(s *chain, msgs *[Streams]*byte, n, streams int, live uint16) {
+	expand: oneByOne.expand,
+	blocks: func(s *chain, msgs *[half]*byte, n, streams int, live uint16) {
 		for i := 0; i < streams; i += 8 {
 			half := (*[64]uint32)(s[8*i:])
 			on := live >> i & 0xff
@@ -43,7 +41,7 @@ var avx2 = Kernel{
 			}
 		}
 	},
-	scheduled: func(s *chain, w *Schedule, n, streams int, fetch *[Streams]*byte) {
+	scheduled: func(s *chain, w *Schedule, n, streams int, fetch *[half]*byte) {
 		for i := 0; i < streams; i += 8 {
 			scheduledAVX2((*[64]uint32)(s[8*i:]), w, n, (*[8]*byte)(fetch[i:]))
 		}
@@ -59,16 +57,16 @@ func blocksAVX2(s *[64]uint32, msgs *[8]*byte, n int)
 func scheduledAVX2(s *[64]uint32, w *Schedule, n int, fetch *[8]*byte)
 
 //go:noescape
-func blocksAVX512(s *chain, msgs *[Streams]*byte, n int, mask uint16)
+func blocksAVX512(s *chain, msgs *[half]*byte, n int, mask uint16)
 
 //go:noescape
-func scheduledAVX512(s *chain, w *Schedule, n int, fetch *[Streams]*byte)
+func scheduledAVX512(s *chain, w *Schedule, n int, fetch *[half]*byte)
 
 //go:noescape
-func digestsAVX512(dst *[Streams]*[Size]byte, s *chain)
+func digestsAVX512(dst *[half]*[Size]byte, s *chain)
 
 //go:noescape
-func hexDigestsAVX512(dst *[Streams]*[2 * Size]byte, s *chain)
+func hexDigestsAVX512(dst *[half]*[2 * Size]byte, s *chain)
 
 // cpuid executes CPUID, and xgetbv XGETBV for register 0 (Intel SDM, volume 2).
 func cpuid(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
@@ -111,34 +109,38 @@ func look() (f features) {
 	return f
 }
 
-// choose lists the kernels, and says which is the best. It rests on the time for a
-// scheduled block of one stream:
+// supported lists the kernels, and those of them that may be the fastest. Which of these
+// is presumed to be it rests on the time for a scheduled block of one stream:
 //
 //   - Intel with AVX-512 and SHA extensions (Emerald Rapids): 10.7 ns with AVX-512, 28.2
 //     with the SHA extensions, 28.3 with AVX2. One stream takes 37.6: Intel's SHA unit
 //     has little room beside it.
-//   - AMD with both (EPYC): 8.9 ns with the SHA extensions, 12.6 with AVX-512. One stream
-//     takes 35.
+//   - AMD with both: 9.0 ns with the SHA extensions and 13.2 with AVX-512 (Zen 4), 15.7 and
+//     9.3 (Zen 5). The SHA extensions serve a few streams better.
 //   - Without SHA extensions one stream takes 128 ns, so any vectors are faster.
-//
-// The benchmarks of this package measure all that a machine has.
-func choose() (supported []*Kernel, best *Kernel) {
+func supported() (k kernels) {
 	has := look()
 	if has.sha {
-		supported, best = append(supported, &interleaved), &interleaved
-		avx2.expand, avx512.expand = expand4, expand4
+		k.all = append(k.all, &interleaved)
+		lanes8.expand, lanes16.expand = expand4, expand4
 	}
 	if has.avx2 {
-		supported = append(supported, &avx2)
-		if best == nil {
-			best = &avx2
-		}
+		k.all = append(k.all, &avx2)
 	}
 	if has.avx512 {
-		supported = append(supported, &avx512)
-		if !has.sha || has.intel {
-			best = &avx512
-		}
+		k.all = append(k.all, &avx512)
 	}
-	return supported, best
+	switch {
+	case has.avx512 && has.sha && has.intel:
+		k.candidates = []*Kernel{&avx512, &interleaved}
+	case has.avx512 && has.sha:
+		k.candidates = []*Kernel{&interleaved, &avx512}
+	case has.avx512:
+		k.candidates = []*Kernel{&avx512}
+	case has.avx2 && has.sha:
+		k.candidates = []*Kernel{&interleaved, &avx2}
+	default:
+		k.candidates = k.all // one or none
+	}
+	return k
 }
