@@ -22,10 +22,27 @@ const maxPolicy = 2048
 var actions = map[s3op.Operation]string{
 	s3op.GetObject:    `"s3:GetObject","s3:GetObjectVersion"`,
 	s3op.HeadObject:   `"s3:GetObject","s3:GetObjectVersion"`,
-	s3op.PutObject:    `"s3:PutObject","s3:PutObjectTagging","s3:PutObjectAcl","s3:PutObjectRetention","s3:PutObjectLegalHold"`,
+	s3op.PutObject:    toPut,
 	s3op.DeleteObject: `"s3:DeleteObject","s3:DeleteObjectVersion","s3:BypassGovernanceRetention"`,
 	s3op.UploadPart:   `"s3:PutObject"`,
+
+	s3op.CreateMultipartUpload:   toPut,
+	s3op.CompleteMultipartUpload: `"s3:PutObject"`,
+	s3op.AbortMultipartUpload:    `"s3:AbortMultipartUpload"`,
+	s3op.ListParts:               `"s3:ListMultipartUploadParts"`,
+	s3op.CopyObject:              toPut,
+	s3op.UploadPartCopy:          `"s3:PutObject"`,
+	s3op.GetObjectAttributes:     `"s3:GetObject","s3:GetObjectVersion","s3:GetObjectAttributes","s3:GetObjectVersionAttributes"`,
+	s3op.GetObjectTagging:        `"s3:GetObjectTagging","s3:GetObjectVersionTagging"`,
+	s3op.PutObjectTagging:        `"s3:PutObjectTagging","s3:PutObjectVersionTagging"`,
+	s3op.ListObjectsV2:           `"s3:ListBucket"`,
+	s3op.HeadBucket:              `"s3:ListBucket"`,
+	s3op.RestoreObject:           `"s3:RestoreObject"`,
+	s3op.PostObject:              toPut,
+	s3op.MultipartUpload:         toPut + `,"s3:AbortMultipartUpload","s3:ListMultipartUploadParts"`,
 }
+
+const toPut = `"s3:PutObject","s3:PutObjectTagging","s3:PutObjectAcl","s3:PutObjectRetention","s3:PutObjectLegalHold"`
 
 // sessionPolicy allows what a need is about and nothing else. Where its prefixes do not
 // fit, their common beginning stands for them, cut short if it must be: the policy that
@@ -55,13 +72,25 @@ func (s *Source) policyOf(partition string, need *bulk.Need, prefixes []string) 
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":[%s],"Resource":[`, actions[need.Operation])
 	folder := objectsOf(partition, need.Bucket)
+	end := `]}`
+	switch need.Operation {
+	case s3op.HeadBucket:
+		prefixes = nil // it has none, so no condition on one would hold
+		fmt.Fprintf(&b, `"%s"`, bucketOf(partition, need.Bucket))
+	case s3op.ListObjectsV2:
+		fmt.Fprintf(&b, `"%s"],"Condition":{"StringLike":{"s3:prefix":[`, bucketOf(partition, need.Bucket))
+		folder, end = "", `]}}}`
+	}
 	for i, prefix := range prefixes {
 		if i > 0 {
 			b.WriteByte(',')
 		}
 		fmt.Fprintf(&b, `"%s%s*"`, folder, literally(prefix))
 	}
-	b.WriteString(`]}`)
+	b.WriteString(end)
+	if need.Operation == s3op.CopyObject || need.Operation == s3op.UploadPartCopy { // the URL says which object is read
+		b.WriteString(`,{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion","s3:GetObjectTagging","s3:GetObjectVersionTagging"],"Resource":"*"}`)
+	}
 	if s.atAWS {
 		b.WriteString(`,{"Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*","Condition":{"StringLike":{"kms:ViaService":"s3.*"}}}`)
 	}
@@ -70,6 +99,14 @@ func (s *Source) policyOf(partition string, need *bulk.Need, prefixes []string) 
 	}
 	b.WriteString(`]}`)
 	return b.String()
+}
+
+// bucketOf is the ARN of a bucket or an access point.
+func bucketOf(partition, bucket string) string {
+	if strings.HasPrefix(bucket, "arn:") {
+		return bucket
+	}
+	return "arn:" + partition + ":s3:::" + bucket
 }
 
 // objectsOf is the ARN of all objects of a bucket or an access point.

@@ -297,12 +297,18 @@ func (p *Plan) urlLen(e entry, number string) int {
 // own prepares the presigner that serves one entry with options of its own.
 func (p *Plan) own(e entry, number string) (presigner *sigv4.Presigner, path sigv4.Path) {
 	p.fill(&p.scratch, p.Operation, p.settled(e), number)
+	path = sigv4.PathOf(p.request.Items[e.item].Key)
+	if p.Operation.OfBucket() {
+		p.scratch.PathPrefix = p.location.BucketPath
+		p.Operation.FillPrefix(&p.scratch, p.request.Items[e.item].Key)
+		path = sigv4.Path{}
+	}
 	if p.single == nil {
 		p.single = p.signer.Presigner(&p.scratch)
 	} else {
 		p.single.Reset(p.signer, &p.scratch)
 	}
-	return p.single, sigv4.PathOf(p.request.Items[e.item].Key)
+	return p.single, path
 }
 
 // AppendResults appends the answer when the URLs are in an object of their own: a

@@ -290,7 +290,7 @@ func (p *Plan) writeLine(w *writer, i int, f Format, number string) {
 			}
 		case p.Operation == s3op.PutObject, p.Operation == s3op.UploadPart:
 			w.text("upload-file = " + curlQuote(name) + "\n")
-		case p.Operation == s3op.GetObject, p.Operation == s3op.HeadObject:
+		case p.Operation.Method() == "GET", p.Operation == s3op.HeadObject:
 			w.text("output = " + curlQuote(name) + "\n")
 		}
 	}
@@ -316,13 +316,17 @@ func (w *writer) csv(field string) {
 // https://curl.se/docs/manpage.html
 func (w *writer) curlOptions(op s3op.Operation, settled []s3op.Option) {
 	w.text("fail\ngloboff\npath-as-is\n")
-	switch op {
-	case s3op.GetObject:
+	switch op.Method() {
+	case "GET":
 		w.text("create-dirs\n")
-	case s3op.HeadObject:
+	case "HEAD":
 		w.text("create-dirs\nhead\n")
-	case s3op.DeleteObject:
+	case "DELETE":
 		w.text("request = \"DELETE\"\n")
+	default:
+		if op != s3op.PutObject && op != s3op.UploadPart { // these have a file
+			w.text("request = \"" + op.Method() + "\"\nheader = \"content-length: 0\"\n")
+		}
 	}
 	for _, o := range headers(settled) {
 		if o.WireName() != "content-length" { // curl writes the file's own, which must be the same

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/sdkoracle"
 )
 
 // What is compressed is the answer: every format, for generated batches of every
@@ -26,6 +27,16 @@ func TestGzipIsTheAnswer(t *testing.T) {
 		return p
 	}
 	plans := []*bulk.Plan{mixed()}
+	for _, operation := range []string{"HeadBucket", "ListObjectsV2", "CopyObject"} { // at paths with and without a bucket
+		for i := range uint64(5) {
+			r := rand.New(rand.NewPCG(4, i))
+			in := sdkoracle.GenerateOther(r, operation)
+			in.EndpointURL, in.Bucket = "http://127.0.0.1:9000", "source"
+			if p, err := plan(serviceFor(in), requestFor(in, r)); err == nil {
+				plans = append(plans, p)
+			}
+		}
+	}
 	for i := range uint64(40) {
 		plans = append(plans, generatedBatch(rand.New(rand.NewPCG(3, i)), 1+int(i*i)))
 	}

@@ -58,13 +58,15 @@ type Plan struct {
 	CredentialsUntil time.Time // zero when it cannot be known
 
 	request *Request
-	grant   *policy.Grant // nil without a policy document
-	options []s3op.Option // of the whole batch, settled
-	headers []s3op.Option // those of them that are headers
-	parts   []string      // the batch's part numbers
-	lacking error         // what keys without own options still miss
-	merged  []s3op.Option // scratch of settle
-	escaped []byte        // scratch of pathText
+	grant   *policy.Grant     // nil without a policy document
+	sources map[string]source // of copies: by bucket
+	count   int               // of the request's keys; negative when nobody knows
+	options []s3op.Option     // of the whole batch, settled
+	headers []s3op.Option     // those of them that are headers
+	parts   []string          // the batch's part numbers
+	lacking error             // what keys without own options still miss
+	merged  []s3op.Option     // scratch of settle
+	escaped []byte            // scratch of pathText
 
 	location    s3url.Location
 	wanted      int64 // seconds that the URLs are to live
@@ -94,6 +96,12 @@ type entry struct {
 	path int32 // the index of its path in Plan.paths, when kind is batched
 	kind kind
 	in   sections // of the answer that have a member for the key
+}
+
+// source is what the caller may read of a bucket.
+type source struct {
+	*policy.Grant
+	refusal *policy.Refusal // nothing
 }
 
 type kind uint8
@@ -139,7 +147,7 @@ func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*
 // prepare judges all of a request but its keys, of which there are count, or nobody
 // knows how many where it is negative.
 func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request, count int) (*Plan, error) {
-	p := &Plan{request: r, Bucket: r.Bucket, Operation: r.Operation}
+	p := &Plan{request: r, Bucket: r.Bucket, Operation: r.Operation, count: count}
 	if err := s.allow(p, caller, count); err != nil {
 		return nil, err
 	}
@@ -241,8 +249,14 @@ func (s *Service) allow(p *Plan, caller policy.Caller, count int) error {
 	if !s.Policy.AllowsOperation(p.Operation) {
 		return failf(OperationNotAllowed, "operation %s is not one that this service signs for", p.Operation)
 	}
+	if p.Operation == s3op.PostObject || p.Operation == s3op.MultipartUpload {
+		return failf(InvalidRequest, "operation %s is not served yet", p.Operation)
+	}
 	if f := p.request.Format; f != nil && *f == Aria2 && p.Operation != s3op.GetObject {
 		return failf(InvalidRequest, `format "aria2" is for downloads, that is for GetObject: for %s take "curl" or "json"`, p.Operation)
+	}
+	if f := p.request.Format; f != nil && *f == Curl && hasDocument(p.Operation) {
+		return failf(InvalidRequest, `format "curl" is for requests that have no body but a file, and %s has a document of its own: take "json"`, p.Operation)
 	}
 	if p.request.Count > s.Policy.MaxKeys {
 		return failf(TooManyKeys, "the request has %d keys and the most is %d: split it", p.request.Count, s.Policy.MaxKeys)
@@ -262,6 +276,11 @@ func (s *Service) allow(p *Plan, caller policy.Caller, count int) error {
 		return failf(InvalidRequest, `field "explain": the policy does not let you see which rules decide`)
 	}
 	return nil
+}
+
+// hasDocument tells whether an operation has a body that is not the object's.
+func hasDocument(op s3op.Operation) bool {
+	return op == s3op.CompleteMultipartUpload || op == s3op.PutObjectTagging || op == s3op.RestoreObject
 }
 
 // refused is the error of a request that the policy document does not allow.
@@ -408,7 +427,7 @@ func (p *Plan) judgeItem(allowed *policy.Policy, i int) (e entry, f failure) {
 	switch {
 	case f.code != "":
 		e.kind = failed
-	case p.parts != nil || !slices.Equal(options, p.options):
+	case p.parts != nil || p.Operation.OfBucket() || !slices.Equal(options, p.options):
 		e.kind = special
 	}
 	e.in = p.sectionsOf(e.kind, options)
@@ -463,7 +482,11 @@ func (p *Plan) again(at int32, e entry, f failure) {
 func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option, f failure) {
 	key := item.Key
 	switch {
-	case key == "":
+	case p.Operation == s3op.HeadBucket && key != "":
+		return nil, failure{code: InvalidOption, message: `HeadBucket is about a bucket and has no key: leave out "keys"`}
+	case p.Operation == s3op.HeadBucket && allowed.KeyPrefix != "":
+		return nil, failure{code: KeyNotAllowed, message: fmt.Sprintf("HeadBucket is about the whole bucket, and this service signs for what begins with %q", allowed.KeyPrefix)}
+	case key == "" && !p.Operation.OfBucket():
 		return nil, failure{code: EmptyKey, message: "the key is empty"}
 	case len(key) > MaxKeyBytes:
 		return nil, failure{code: KeyTooLong, message: fmt.Sprintf("the key has %d bytes of UTF-8 and S3 takes at most %d", len(key), MaxKeyBytes)}
@@ -479,7 +502,7 @@ func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option,
 		if hasDotSegment(key) { // some servers, and clients, take it for another key, perhaps under another prefix
 			return nil, failure{code: UnsafeKey, message: `the key has a "." or ".." path segment, with which it might leave the prefixes that the policy allows you`}
 		}
-	} else if !p.request.AllowDotSegments && hasDotSegment(key) {
+	} else if !p.request.AllowDotSegments && !p.Operation.OfBucket() && hasDotSegment(key) {
 		return nil, failure{code: UnsafeKey, message: `the key has a "." or ".." path segment, which browsers and curl rewrite, so that its URL cannot work there; "allow_dot_segments": true signs it all the same`}
 	}
 	if item.begin == item.end {
@@ -488,6 +511,9 @@ func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option,
 		}
 		if p.grant != nil {
 			f = p.failure(p.grant.BatchOptions(key, rule))
+		}
+		if f.code == "" {
+			f = p.judgeSource(allowed, p.options)
 		}
 		return p.options, f
 	}
@@ -504,7 +530,55 @@ func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option,
 	if p.grant != nil {
 		f = p.failure(p.grant.Options(key, rule, options, p.Operation))
 	}
+	if f.code == "" {
+		f = p.judgeSource(allowed, options)
+	}
 	return options, f
+}
+
+// judgeSource judges the object that is to be copied. Who has a copy of it can read it, so
+// the caller must be allowed to read it by a URL of its own.
+func (p *Plan) judgeSource(allowed *policy.Policy, options []s3op.Option) failure {
+	bucket, key, ok := s3op.CopySource(options)
+	refuse := func(code Code, why string) failure {
+		return failure{code: code, message: "the object to copy (copy_source) " + why}
+	}
+	switch {
+	case !ok:
+		return failure{}
+	case !allowed.AllowsBucket(bucket):
+		return refuse(KeyNotAllowed, "is in a bucket that this service does not sign for")
+	case !allowed.AllowsKey(key):
+		return refuse(KeyNotAllowed, fmt.Sprintf("has a key that does not begin with %q", allowed.KeyPrefix))
+	case hasDotSegment(key) && (p.grant != nil || !p.request.AllowDotSegments): // some servers take it for another key
+		return refuse(UnsafeKey, `has a key with a "." or ".." path segment`)
+	case p.grant == nil:
+		return failure{}
+	}
+	from, known := p.sources[bucket]
+	if !known {
+		from.Grant, from.refusal = allowed.Document.Grant(&p.needed.Caller, bucket, s3op.GetObject)
+		if from.refusal == nil {
+			from.refusal = from.LimitKeys(p.count)
+		}
+		if from.refusal == nil {
+			from.refusal = from.LimitExpiresIn(p.wanted)
+		}
+		if p.sources == nil {
+			p.sources = make(map[string]source)
+		}
+		p.sources[bucket] = from
+	}
+	refusal := from.refusal
+	if refusal == nil {
+		_, refusal = from.Key(key)
+	}
+	if refusal == nil {
+		return failure{}
+	}
+	f := refuse(KeyNotAllowed, "is not yours to read: "+refusal.Detail)
+	f.rule = p.shownRule(refusal)
+	return f
 }
 
 // failure is the failure of a key that the policy document does not allow, if it does
@@ -538,7 +612,7 @@ func (p *Plan) settle(item *Item) ([]s3op.Option, error) {
 
 // hasDotSegment tells whether a path segment of key is "." or "..".
 func hasDotSegment(key string) bool {
-	if key[0] != '.' && !strings.Contains(key, "/.") {
+	if key == "" || key[0] != '.' && !strings.Contains(key, "/.") {
 		return false // nearly all keys, found out fast
 	}
 	for segment := range strings.SplitSeq(key, "/") {

@@ -79,6 +79,9 @@ func Decode(text []byte, limit int) (*Request, error) {
 	if err := d.Finish(); err != nil {
 		return nil, d.explain(err)
 	}
+	if d.sources == 0 && d.request.Operation == s3op.HeadBucket { // there is no key to name
+		d.request.Items, d.request.Count, d.sources = make([]Item, 1), 1, 1
+	}
 	if d.sources != 1 {
 		return nil, failf(InvalidRequest, `exactly one of "keys", "prefix" and "manifest" must be given`)
 	}
@@ -253,7 +256,9 @@ func (d *decoder) member(name string) error {
 	return d.at(step{name: name}, func() error {
 		r := d.request
 		id, isOption := s3op.Lookup(name)
-		if !isOption && !slices.Contains(fields, name) {
+		if slices.Contains(fields, name) {
+			isOption = false // continuation_token is an item's alone
+		} else if !isOption {
 			return d.unknown(name)
 		}
 		if d.Peek() == strictjson.Null { // as if it were absent
@@ -482,7 +487,12 @@ func (d *decoder) option(dst *[]s3op.Option, id s3op.ID) error {
 		err = d.bool(&b)
 		o.Value = strconv.FormatBool(b)
 	case s3op.Integers:
-		o.Value, err = d.integers()
+		o.Value, err = d.joined("whole numbers", (*decoder).whole)
+	case s3op.Texts:
+		o.Value, err = d.joined("strings", func(d *decoder) (s string, err error) {
+			err = d.text(&s)
+			return s, err
+		})
 	case s3op.StringMap:
 		return d.stringMap(dst, id)
 	}
@@ -490,9 +500,10 @@ func (d *decoder) option(dst *[]s3op.Option, id s3op.ID) error {
 	return err
 }
 
-func (d *decoder) integers() (string, error) {
+// joined reads an array as one text with commas.
+func (d *decoder) joined(of string, read func(*decoder) (string, error)) (string, error) {
 	if d.Peek() != strictjson.Array {
-		return "", d.expect("an array of whole numbers")
+		return "", d.expect("an array of " + of)
 	}
 	var list []byte
 	err := d.Elements(func(i int) error {
@@ -500,8 +511,8 @@ func (d *decoder) integers() (string, error) {
 			list = append(list, ',')
 		}
 		return d.at(step{index: i}, func() error {
-			n, err := d.whole()
-			list = append(list, n...)
+			s, err := read(d)
+			list = append(list, s...)
 			return err
 		})
 	})

@@ -83,7 +83,7 @@ func TestDecodeNamesTheField(t *testing.T) {
 				t.Errorf("%.80s: the detail lacks %s: %s", request, part, detail)
 			}
 		}
-		if len(detail) > 300 {
+		if len(detail) > 400 { // the names of all operations take 360
 			t.Errorf("%.80s: the detail has %d bytes", request, len(detail))
 		}
 	}

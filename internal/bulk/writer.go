@@ -192,7 +192,11 @@ func (w *writer) url(p *Plan, e entry, number string) {
 		w.flush()
 		presigner, path := p.own(e, number)
 		signature := presigner.Sign(path)
-		w.zip.Run(w.zip.base)
+		if p.Operation.OfBucket() { // whose base may lack the last slash
+			w.zip.Text(presigner.Base())
+		} else {
+			w.zip.Run(w.zip.base)
+		}
 		w.zip.Similar(p.pathText(path))
 		question := presigner.Question()
 		if rest, ok := bytes.CutPrefix(question, w.zip.shared); ok {

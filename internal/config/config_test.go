@@ -169,7 +169,7 @@ func TestProblems(t *testing.T) {
 		{"PRESIGN_BUCKETS", []string{"PRESIGN_BUCKETS=s3://photos"}},
 		{"PRESIGN_BUCKETS", []string{"PRESIGN_BUCKETS=arn:aws:s3:::photos"}},
 		{"PRESIGN_BUCKETS", []string{"PRESIGN_BUCKETS=https://photos.example.com/?X-Amz-Signature=hunter2"}},
-		{"PRESIGN_OPERATIONS", []string{"PRESIGN_OPERATIONS=GetObject,CopyObject"}},
+		{"PRESIGN_OPERATIONS", []string{"PRESIGN_OPERATIONS=GetObject,CopyPart"}},
 		{"PRESIGN_OPERATIONS", []string{"PRESIGN_OPERATIONS=get"}},
 		{"PRESIGN_DEFAULT_EXPIRES_IN", []string{"PRESIGN_DEFAULT_EXPIRES_IN=0"}},
 		{"PRESIGN_DEFAULT_EXPIRES_IN", []string{"PRESIGN_DEFAULT_EXPIRES_IN=15m"}},

@@ -32,13 +32,6 @@ type rule struct {
 	explain      bool
 }
 
-// requirement is what a signing option must be.
-type requirement struct {
-	option s3op.ID
-	values []string // any of them, of which the last byte may be a "*"; nil is any value
-	most   int64    // of a number; 0 is any
-}
-
 const (
 	maxRules   = 1000
 	maxStrings = 1000 // in an array
@@ -297,7 +290,7 @@ func (p *parser) rule(r *rule) error {
 		}
 	}
 	for _, q := range r.require {
-		if r.operations != nil && !slices.ContainsFunc(r.operations, func(o s3op.Operation) bool { return o.Has(q.option) }) {
+		if r.operations != nil && !slices.ContainsFunc(r.operations, func(o s3op.Operation) bool { return o.Has(q.option) || getsAround(o, q.option) }) {
 			p.problem("requires option %q, which none of its operations has", q.option)
 		}
 	}
@@ -436,13 +429,17 @@ func (p *parser) operations(r *rule) error {
 }
 
 // canRequire tells whether a rule can say what an option must be. It cannot of those
-// that are never signed, are many values, are short for another, or are a secret.
+// that are never signed, are many values, are short for another, shape a list or what is
+// uploaded rather than what is stored, or are a secret.
 func canRequire(id s3op.ID) bool {
 	switch name := id.String(); name {
-	case "filename", "if_none_match", "metadata", "part_numbers", "mfa", "sse_customer_key":
+	case "filename", "if_none_match", "metadata", "part_numbers", "mfa", "sse_customer_key",
+		"continuation_token", "start_after", "delimiter", "encoding_type", "fetch_owner", "part_number_marker", "max_parts",
+		"object_attributes", "optional_object_attributes", "metadata_directive", "tagging_directive", "mpu_object_size",
+		"content_type_starts_with", "key_starts_with", "success_action_status", "part_size", "resume", "size":
 		return false
 	default:
-		return !strings.HasPrefix(name, "grant_")
+		return !strings.HasPrefix(name, "grant_") && !strings.HasPrefix(name, "copy_source")
 	}
 }
 
@@ -472,11 +469,11 @@ func (p *parser) requirement(q *requirement) (err error) {
 	switch {
 	case k == strictjson.True:
 		return p.isTrue()
-	case kind == s3op.Integer && k == strictjson.Object:
+	case (kind == s3op.Integer || q.option == s3op.ContentLengthRange) && k == strictjson.Object:
 		return p.object("", func(name string) (func() error, bool) {
 			return func() (err error) { q.most, err = p.number(math.MaxInt64); return err }, name == "max"
 		}, "max")
-	case kind == s3op.Integer:
+	case kind == s3op.Integer || q.option == s3op.ContentLengthRange:
 		return p.wrong(`must be true or an object such as {"max": 10485760}`)
 	case kind == s3op.Text && (k == strictjson.String || k == strictjson.Array):
 		q.values, err = p.oneOrMore(maxText, isValuePattern, "printable ASCII, in which only the last character may be a *, for any ending")

@@ -69,7 +69,7 @@ var documents = []struct {
 	{allow(`"buckets":"photos"`), []string{"buckets must be an array, not a string"}},
 	{allow(`"buckets":["photos","pho*"]`), []string{"buckets[1] must be a bucket's name"}},
 	{allow(`"buckets":["photos","photos"]`), []string{"buckets[1] is there twice"}},
-	{allow(`"operations":["GetObject","CopyObject"]`), []string{"operations[1] must be one of GetObject"}},
+	{allow(`"operations":["GetObject","CopyPart"]`), []string{"operations[1] must be one of GetObject"}},
 
 	// Prefixes.
 	{allow(`"prefixes":["a","/a","a b/ü/","users/${jwt:sub}/in-","${iam:role}/","x-${aws:userid}-y/${aws:username}/z","${jwt:https://example.com/team}/",".a/..b/"]`), nil},

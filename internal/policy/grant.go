@@ -299,63 +299,6 @@ func (g *Grant) Rules() []string {
 	return names
 }
 
-// check tells what settled options lack for the rule, or "", and whether it is the
-// value of an option that is given. A requirement holds for the operations that have
-// the option.
-func (r *rule) check(settled []s3op.Option, op s3op.Operation) (problem string, isGiven bool) {
-	for _, q := range r.require {
-		if !op.Has(q.option) {
-			continue
-		}
-		option := q.option
-		if option == s3op.CreateOnly { // settled options have what it is short for
-			option = s3op.IfNoneMatch
-		}
-		i := slices.IndexFunc(settled, func(o s3op.Option) bool { return o.ID == option })
-		switch {
-		case i < 0:
-			if problem == "" {
-				problem = q.demand()
-			}
-		case !q.accepts(settled[i].Value):
-			return q.demand(), true
-		}
-	}
-	return problem, false
-}
-
-func (q *requirement) accepts(value string) bool {
-	switch {
-	case q.option == s3op.CreateOnly:
-		return value == "*"
-	case q.most > 0:
-		n, err := strconv.ParseInt(value, 10, 64)
-		return err == nil && n <= q.most
-	case q.option.Kind() == s3op.Boolean:
-		return value == "true"
-	}
-	return q.values == nil || slices.ContainsFunc(q.values, func(want string) bool {
-		begin, isPattern := strings.CutSuffix(want, "*")
-		return value == want || isPattern && strings.HasPrefix(value, begin)
-	})
-}
-
-// demand says what the option must be.
-func (q *requirement) demand() string {
-	demand := fmt.Sprintf("the policy requires option %q", q.option)
-	switch {
-	case q.option.Kind() == s3op.Boolean:
-		demand += " to be true"
-	case q.most > 0:
-		demand += fmt.Sprintf(", at most %d", q.most)
-	case len(q.values) == 1:
-		demand += fmt.Sprintf(" to be %q", q.values[0])
-	case len(q.values) > 1:
-		demand += " to be one of " + strings.Join(quoted(q.values), ", ")
-	}
-	return demand
-}
-
 func quoted(list []string) []string {
 	q := make([]string, len(list))
 	for i, s := range list {

@@ -4,14 +4,16 @@
 // signed at all.
 //
 // Names are S3's own (VersionId is version_id here). Where a value goes is what
-// aws-sdk-go-v2 does, whose URLs are the reference.
+// aws-sdk-go-v2 does, whose URLs are the reference; for operations of which it presigns
+// none it is what boto3 does.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
 package s3op
 
 import "strings"
 
-// Operation is an S3 operation that can be pre-signed.
+// Operation is an S3 operation that can be pre-signed, or a kind of upload that is made of
+// several.
 type Operation uint8
 
 const (
@@ -20,22 +22,52 @@ const (
 	PutObject
 	DeleteObject
 	UploadPart
+	CreateMultipartUpload
+	CompleteMultipartUpload
+	AbortMultipartUpload
+	ListParts
+	CopyObject
+	UploadPartCopy
+	GetObjectAttributes
+	GetObjectTagging
+	PutObjectTagging
+	ListObjectsV2
+	HeadBucket
+	RestoreObject
+	PostObject      // a form: a signed policy rather than a signed URL
+	MultipartUpload // an upload in parts, from its creation to its end
 	numOperations
 )
 
-var operations = [numOperations]struct{ name, method string }{
-	GetObject:    {"GetObject", "GET"},
-	HeadObject:   {"HeadObject", "HEAD"},
-	PutObject:    {"PutObject", "PUT"},
-	DeleteObject: {"DeleteObject", "DELETE"},
-	UploadPart:   {"UploadPart", "PUT"},
+// operations has for each what its URLs have in common. The parameter is one that the
+// operation always has: what S3 tells it by, or the name that the SDK gives it.
+var operations = [numOperations]struct{ name, method, parameter, value string }{
+	GetObject:               {"GetObject", "GET", "x-id", "GetObject"},
+	HeadObject:              {"HeadObject", "HEAD", "", ""},
+	PutObject:               {"PutObject", "PUT", "x-id", "PutObject"},
+	DeleteObject:            {"DeleteObject", "DELETE", "x-id", "DeleteObject"},
+	UploadPart:              {"UploadPart", "PUT", "x-id", "UploadPart"},
+	CreateMultipartUpload:   {"CreateMultipartUpload", "POST", "uploads", ""},
+	CompleteMultipartUpload: {"CompleteMultipartUpload", "POST", "", ""},
+	AbortMultipartUpload:    {"AbortMultipartUpload", "DELETE", "x-id", "AbortMultipartUpload"},
+	ListParts:               {"ListParts", "GET", "x-id", "ListParts"},
+	CopyObject:              {"CopyObject", "PUT", "x-id", "CopyObject"},
+	UploadPartCopy:          {"UploadPartCopy", "PUT", "x-id", "UploadPartCopy"},
+	GetObjectAttributes:     {"GetObjectAttributes", "GET", "attributes", ""},
+	GetObjectTagging:        {"GetObjectTagging", "GET", "tagging", ""},
+	PutObjectTagging:        {"PutObjectTagging", "PUT", "tagging", ""},
+	ListObjectsV2:           {"ListObjectsV2", "GET", "list-type", "2"},
+	HeadBucket:              {"HeadBucket", "HEAD", "", ""},
+	RestoreObject:           {"RestoreObject", "POST", "restore", ""},
+	PostObject:              {"PostObject", "POST", "", ""},
+	MultipartUpload:         {"MultipartUpload", "", "", ""},
 }
 
 // ParseOperation reads an operation's name, or the HTTP method that is short for
 // one of the first four.
 func ParseOperation(name string) (Operation, bool) {
 	for i, o := range operations {
-		if name == o.name || name == o.method && Operation(i) != UploadPart {
+		if name == o.name || name == o.method && Operation(i) <= DeleteObject {
 			return Operation(i), true
 		}
 	}
@@ -63,5 +95,9 @@ func Operations() []Operation {
 // String is S3's name of the operation.
 func (o Operation) String() string { return operations[o].name }
 
-// Method is the HTTP method.
+// Method is the HTTP method; a MultipartUpload has none of its own.
 func (o Operation) Method() string { return operations[o].method }
+
+// OfBucket tells whether the operation is about a bucket rather than an object: its URL
+// has no key in its path.
+func (o Operation) OfBucket() bool { return o == ListObjectsV2 || o == HeadBucket }

@@ -3,6 +3,8 @@ package s3op
 import (
 	"cmp"
 	"fmt"
+	"math"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +24,7 @@ const (
 	Boolean               // true or false
 	StringMap             // an object of strings: metadata
 	Integers              // an array of whole numbers: part_numbers
+	Texts                 // an array of strings: object_attributes
 )
 
 // place is where an option travels.
@@ -30,11 +33,11 @@ type place uint8
 const (
 	inQuery  place = iota // as a query parameter of the URL
 	inHeader              // as a signed header, which the client must send
-	nowhere               // it shapes other options or the batch
+	nowhere               // it shapes other options, the form or the batch
 )
 
 // set is a set of operations.
-type set uint8
+type set uint32
 
 func (s set) has(o Operation) bool { return s&(1<<o) != 0 }
 
@@ -53,7 +56,7 @@ type definition struct {
 type ID uint8
 
 // Option is an option that was given, with its value as text: a number in decimal,
-// a boolean as true or false, an array of numbers joined by commas. Metadata is an
+// a boolean as true or false, an array joined by commas. Metadata is an
 // Option for each entry; an empty map is one without a Name, which is refused.
 type Option struct {
 	ID    ID
@@ -62,15 +65,34 @@ type Option struct {
 }
 
 const (
-	get  set = 1 << GetObject
-	head set = 1 << HeadObject
-	put  set = 1 << PutObject
-	del  set = 1 << DeleteObject
-	part set = 1 << UploadPart
+	get      set = 1 << GetObject
+	head     set = 1 << HeadObject
+	put      set = 1 << PutObject
+	del      set = 1 << DeleteObject
+	part     set = 1 << UploadPart
+	create   set = 1 << CreateMultipartUpload
+	complete set = 1 << CompleteMultipartUpload
+	abort    set = 1 << AbortMultipartUpload
+	parts    set = 1 << ListParts
+	copies   set = 1 << CopyObject
+	partCopy set = 1 << UploadPartCopy
+	attrs    set = 1 << GetObjectAttributes
+	tags     set = 1 << GetObjectTagging
+	setTags  set = 1 << PutObjectTagging
+	list     set = 1 << ListObjectsV2
+	bucket   set = 1 << HeadBucket
+	restore  set = 1 << RestoreObject
+	post     set = 1 << PostObject
+	upload   set = 1 << MultipartUpload
 
-	read  = get | head
-	write = put | part
-	every = read | write | del
+	read     = get | head
+	write    = put | part
+	object   = put | create | copies | upload // what an object is given when it is made
+	stored   = object | post
+	once     = put | complete | copies | upload // makes an object, and may be told not to
+	ofUpload = complete | abort | parts
+	copying  = copies | partCopy
+	every    = 1<<numOperations - 1
 )
 
 // table has every option of the contract, in the order of the wire names and with an
@@ -80,22 +102,29 @@ const (
 var table = [...]definition{
 	{"bypass_governance_retention", Boolean, inQuery, "X-Amz-Bypass-Governance-Retention", del, nil},
 	{"checksum_mode", Text, inQuery, "X-Amz-Checksum-Mode", read, opaque},
-	{"bucket_key_enabled", Boolean, inQuery, "X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", put, nil},
-	{"cache_control", Text, inHeader, "cache-control", put, headerValue},
-	{"content_disposition", Text, inHeader, "content-disposition", put, headerValue},
-	{"content_encoding", Text, inHeader, "content-encoding", put, headerValue},
-	{"content_language", Text, inHeader, "content-language", put, headerValue},
+	{"bucket_key_enabled", Boolean, inQuery, "X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", stored, nil},
+	{"cache_control", Text, inHeader, "cache-control", stored, headerValue},
+	{"content_disposition", Text, inHeader, "content-disposition", stored, headerValue},
+	{"content_encoding", Text, inHeader, "content-encoding", stored, headerValue},
+	{"content_language", Text, inHeader, "content-language", object, headerValue},
 	{"content_length", Integer, inHeader, "content-length", write, contentLength},
-	{"content_md5", Text, inHeader, "content-md5", write, headerValue},
-	{"content_type", Text, inHeader, "content-type", put, headerValue},
-	{"expires", Timestamp, inHeader, "expires", put, imfFixdate},
-	{"if_match", Text, inHeader, "if-match", read | put | del, headerValue},
+	{"content_md5", Text, inHeader, "content-md5", write | setTags, headerValue},
+	{"content_type", Text, inHeader, "content-type", stored, headerValue},
+	{"continuation_token", Text, inQuery, "continuation-token", list, opaque},
+	{"delimiter", Text, inQuery, "delimiter", list, opaque},
+	{"encoding_type", Text, inQuery, "encoding-type", list, urlEncoding},
+	{"expires", Timestamp, inHeader, "expires", stored, imfFixdate},
+	{"fetch_owner", Boolean, inQuery, "fetch-owner", list, nil},
+	{"if_match", Text, inHeader, "if-match", read | once | del, headerValue},
 	{"if_modified_since", Timestamp, inHeader, "if-modified-since", read, imfFixdate},
-	{"if_none_match", Text, inHeader, "if-none-match", read | put, headerValue},
-	{"create_only", Boolean, nowhere, "if-none-match", put, nil},
+	{"if_none_match", Text, inHeader, "if-none-match", read | once, headerValue},
+	{"create_only", Boolean, nowhere, "if-none-match", once, nil},
 	{"if_unmodified_since", Timestamp, inHeader, "if-unmodified-since", read, imfFixdate},
-	{"part_number", Integer, inQuery, "partNumber", read | part, partNumber},
-	{"part_numbers", Integers, nowhere, "partNumber", part, partNumbers},
+	{"max_keys", Integer, inQuery, "max-keys", list, pageSize},
+	{"max_parts", Integer, inQuery, "max-parts", parts, pageSize},
+	{"part_number_marker", Integer, inQuery, "part-number-marker", parts, partNumberMarker},
+	{"part_number", Integer, inQuery, "partNumber", read | part | partCopy, partNumber},
+	{"part_numbers", Integers, nowhere, "partNumber", part | partCopy | upload, partNumbers},
 	{"range", Text, inHeader, "range", read, headerValue},
 	{"response_cache_control", Text, inQuery, "response-cache-control", get, headerValue},
 	{"response_content_disposition", Text, inQuery, "response-content-disposition", get, headerValue},
@@ -104,34 +133,65 @@ var table = [...]definition{
 	{"response_content_language", Text, inQuery, "response-content-language", get, headerValue},
 	{"response_content_type", Text, inQuery, "response-content-type", get, headerValue},
 	{"response_expires", Timestamp, inQuery, "response-expires", get, imfFixdate},
-	{"upload_id", Text, inQuery, "uploadId", part, opaque},
-	{"version_id", Text, inQuery, "versionId", read | del, opaque},
-	{"acl", Text, inHeader, "x-amz-acl", put, headerValue},
-	{"checksum_crc32", Text, inHeader, "x-amz-checksum-crc32", write, headerValue},
-	{"checksum_crc32c", Text, inHeader, "x-amz-checksum-crc32c", write, headerValue},
-	{"checksum_crc64nvme", Text, inHeader, "x-amz-checksum-crc64nvme", write, headerValue},
-	{"checksum_sha1", Text, inHeader, "x-amz-checksum-sha1", write, headerValue},
-	{"checksum_sha256", Text, inHeader, "x-amz-checksum-sha256", write, headerValue},
-	{"expected_bucket_owner", Text, inQuery, "x-amz-expected-bucket-owner", every, opaque},
-	{"grant_full_control", Text, nowhere, "x-amz-grant-full-control", put, grant},
-	{"grant_read", Text, nowhere, "x-amz-grant-read", put, grant},
-	{"grant_read_acp", Text, nowhere, "x-amz-grant-read-acp", put, grant},
-	{"grant_write_acp", Text, nowhere, "x-amz-grant-write-acp", put, grant},
-	{"metadata", StringMap, inHeader, "x-amz-meta-", put, headerValue},
+	{"start_after", Text, inQuery, "start-after", list, opaque},
+	{"upload_id", Text, inQuery, "uploadId", part | ofUpload | partCopy | upload, opaque},
+	{"version_id", Text, inQuery, "versionId", read | del | attrs | tags | setTags | restore, opaque},
+	{"acl", Text, inHeader, "x-amz-acl", stored, headerValue},
+	{"checksum_algorithm", Text, inHeader, "x-amz-checksum-algorithm", create | copies | upload, checksumAlgorithm},
+	{"checksum_crc32", Text, inHeader, "x-amz-checksum-crc32", write | complete | post, headerValue},
+	{"checksum_crc32c", Text, inHeader, "x-amz-checksum-crc32c", write | complete | post, headerValue},
+	{"checksum_crc64nvme", Text, inHeader, "x-amz-checksum-crc64nvme", write | complete | post, headerValue},
+	{"checksum_sha1", Text, inHeader, "x-amz-checksum-sha1", write | complete | post, headerValue},
+	{"checksum_sha256", Text, inHeader, "x-amz-checksum-sha256", write | complete | post, headerValue},
+	{"checksum_type", Text, inHeader, "x-amz-checksum-type", create | complete | upload, checksumType},
+	{"copy_source", Text, inHeader, "x-amz-copy-source", copying, copySource},
+	{"copy_source_version_id", Text, nowhere, "x-amz-copy-source", copying, opaque},
+	{"copy_source_if_match", Text, inHeader, "x-amz-copy-source-if-match", copying, headerValue},
+	{"copy_source_if_modified_since", Timestamp, inHeader, "x-amz-copy-source-if-modified-since", copying, imfFixdate},
+	{"copy_source_if_none_match", Text, inHeader, "x-amz-copy-source-if-none-match", copying, headerValue},
+	{"copy_source_if_unmodified_since", Timestamp, inHeader, "x-amz-copy-source-if-unmodified-since", copying, imfFixdate},
+	{"copy_source_range", Text, inHeader, "x-amz-copy-source-range", partCopy, headerValue},
+	{"copy_source_sse_customer_algorithm", Text, inHeader, "x-amz-copy-source-server-side-encryption-customer-algorithm", copying, headerValue},
+	{"copy_source_sse_customer_key", Text, inHeader, "x-amz-copy-source-server-side-encryption-customer-key", copying, headerValue},
+	{"copy_source_sse_customer_key_md5", Text, inHeader, "x-amz-copy-source-server-side-encryption-customer-key-md5", copying, headerValue},
+	{"expected_bucket_owner", Text, inQuery, "x-amz-expected-bucket-owner", every &^ post, opaque},
+	{"grant_full_control", Text, nowhere, "x-amz-grant-full-control", stored, grant},
+	{"grant_read", Text, nowhere, "x-amz-grant-read", stored, grant},
+	{"grant_read_acp", Text, nowhere, "x-amz-grant-read-acp", stored, grant},
+	{"grant_write_acp", Text, nowhere, "x-amz-grant-write-acp", stored, grant},
+	{"metadata", StringMap, inHeader, "x-amz-meta-", stored, headerValue},
+	{"metadata_directive", Text, inHeader, "x-amz-metadata-directive", copies, directive},
 	{"mfa", Text, inHeader, "x-amz-mfa", del, headerValue},
-	{"object_lock_legal_hold_status", Text, inHeader, "x-amz-object-lock-legal-hold", put, headerValue},
-	{"object_lock_mode", Text, inHeader, "x-amz-object-lock-mode", put, headerValue},
-	{"object_lock_retain_until_date", Timestamp, inHeader, "x-amz-object-lock-retain-until-date", put, iso8601},
-	{"request_payer", Text, inQuery, "x-amz-request-payer", every, opaque},
-	{"server_side_encryption", Text, inHeader, "x-amz-server-side-encryption", put, headerValue},
-	{"ssekms_key_id", Text, inHeader, "x-amz-server-side-encryption-aws-kms-key-id", put, headerValue},
-	{"ssekms_encryption_context", Text, inHeader, "x-amz-server-side-encryption-context", put, headerValue},
-	{"sse_customer_algorithm", Text, inHeader, "x-amz-server-side-encryption-customer-algorithm", read | write, headerValue},
-	{"sse_customer_key", Text, inHeader, "x-amz-server-side-encryption-customer-key", read | write, headerValue},
-	{"sse_customer_key_md5", Text, inHeader, "x-amz-server-side-encryption-customer-key-md5", read | write, headerValue},
-	{"storage_class", Text, inHeader, "x-amz-storage-class", put, headerValue},
-	{"tagging", Text, inHeader, "x-amz-tagging", put, headerValue},
-	{"website_redirect_location", Text, inHeader, "x-amz-website-redirect-location", put, headerValue},
+	{"mpu_object_size", Integer, inHeader, "x-amz-mp-object-size", complete, size},
+	{"object_attributes", Texts, inHeader, "x-amz-object-attributes", attrs, objectAttributes},
+	{"object_lock_legal_hold_status", Text, inHeader, "x-amz-object-lock-legal-hold", stored, headerValue},
+	{"object_lock_mode", Text, inHeader, "x-amz-object-lock-mode", stored, headerValue},
+	{"object_lock_retain_until_date", Timestamp, inHeader, "x-amz-object-lock-retain-until-date", stored, iso8601},
+	{"optional_object_attributes", Texts, inHeader, "x-amz-optional-object-attributes", list, listedAttributes},
+	{"request_payer", Text, inQuery, "x-amz-request-payer", every &^ post &^ bucket, opaque},
+	{"server_side_encryption", Text, inHeader, "x-amz-server-side-encryption", stored, headerValue},
+	{"ssekms_key_id", Text, inHeader, "x-amz-server-side-encryption-aws-kms-key-id", stored, headerValue},
+	{"ssekms_encryption_context", Text, inHeader, "x-amz-server-side-encryption-context", stored, headerValue},
+	{"sse_customer_algorithm", Text, inHeader, "x-amz-server-side-encryption-customer-algorithm", read | part | stored | complete | parts | partCopy | attrs, headerValue},
+	{"sse_customer_key", Text, inHeader, "x-amz-server-side-encryption-customer-key", read | part | stored | complete | parts | partCopy | attrs, headerValue},
+	{"sse_customer_key_md5", Text, inHeader, "x-amz-server-side-encryption-customer-key-md5", read | part | stored | complete | parts | partCopy | attrs, headerValue},
+	{"expected_source_bucket_owner", Text, inHeader, "x-amz-source-expected-bucket-owner", copying, headerValue},
+	{"storage_class", Text, inHeader, "x-amz-storage-class", stored, headerValue},
+	{"tagging", Text, inHeader, "x-amz-tagging", stored, headerValue},
+	{"tagging_directive", Text, inHeader, "x-amz-tagging-directive", copies, directive},
+	{"website_redirect_location", Text, inHeader, "x-amz-website-redirect-location", stored, headerValue},
+
+	// Of forms alone: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
+	{"content_length_range", Integers, nowhere, "content-length-range", post, lengthRange},
+	{"content_type_starts_with", Text, nowhere, "Content-Type", post, headerValue},
+	{"key_starts_with", Boolean, nowhere, "key", post, nil},
+	{"success_action_redirect", Text, nowhere, "success_action_redirect", post, webAddress},
+	{"success_action_status", Integer, nowhere, "success_action_status", post, formStatus},
+
+	// Of uploads in parts.
+	{"part_size", Integer, nowhere, "", upload, size},
+	{"resume", Boolean, nowhere, "", upload, nil},
+	{"size", Integer, nowhere, "", upload, size},
 }
 
 var byName = sync.OnceValue(func() map[string]ID {
@@ -150,12 +210,22 @@ var (
 	idFilename           = named("filename")
 	idContentDisposition = named("response_content_disposition")
 	idMetadata           = named("metadata")
+	idCopySource         = named("copy_source")
+	idCopySourceVersion  = named("copy_source_version_id")
+	idObjectAttributes   = named("object_attributes")
 )
 
-// Options that rules know by name.
+// Options that others know by name.
 var (
-	CreateOnly  = named("create_only")
-	IfNoneMatch = named("if_none_match")
+	CreateOnly         = named("create_only")
+	IfNoneMatch        = named("if_none_match")
+	ContentLength      = named("content_length")
+	ContentType        = named("content_type")
+	ContentLengthRange = named("content_length_range")
+	ContentTypeStart   = named("content_type_starts_with")
+	MetadataDirective  = named("metadata_directive")
+	TaggingDirective   = named("tagging_directive")
+	Size               = named("size")
 )
 
 // named is for the few names that are looked up while the program starts.
@@ -188,6 +258,18 @@ func Options() []ID {
 
 // Has tells whether the operation has an option.
 func (o Operation) Has(id ID) bool { return table[id].ops.has(o) }
+
+// IsMetadata tells whether a copy takes the option from its source unless it is told to
+// replace all of them.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+func IsMetadata(id ID) bool {
+	switch id.String() {
+	case "cache_control", "content_disposition", "content_encoding", "content_language", "content_type", "expires", "metadata":
+		return true
+	}
+	return false
+}
 
 // Kind is the type of its value.
 func (id ID) Kind() Kind { return table[id].kind }
@@ -297,7 +379,7 @@ func (o Operation) Settle(options []Option) ([]Option, error) {
 		}
 	}
 	// One pass, since there may be thousands of options and this is done for each item.
-	var filename, disposition, number, numbers, createOnly, match string
+	var filename, disposition, number, numbers, createOnly, match, source, version, contentType, typeStart string
 	for _, opt := range options {
 		switch opt.ID {
 		case idFilename:
@@ -312,7 +394,21 @@ func (o Operation) Settle(options []Option) ([]Option, error) {
 			createOnly = opt.Value
 		case IfNoneMatch:
 			match = opt.Value
+		case idCopySource:
+			source = opt.Value
+		case idCopySourceVersion:
+			version = opt.Value
+		case ContentType:
+			contentType = opt.Value
+		case ContentTypeStart:
+			typeStart = opt.Value
 		}
+	}
+	if version != "" && source == "" {
+		return nil, refuse(idCopySourceVersion, "goes with %q, which is missing", idCopySource)
+	}
+	if contentType != "" && typeStart != "" {
+		return nil, refuse(ContentTypeStart, "and %q exclude each other: give one of them", ContentType)
 	}
 	if filename != "" && disposition != "" {
 		return nil, refuse(idFilename, "and %q exclude each other: give one of them", idContentDisposition)
@@ -334,6 +430,12 @@ func (o Operation) Settle(options []Option) ([]Option, error) {
 			opt = Option{ID: IfNoneMatch, Value: "*"}
 		case idFilename:
 			opt.ID = idContentDisposition
+		case idCopySource:
+			if version != "" {
+				opt.Value += "?versionId=" + string(sigv4.AppendEscaped(nil, version))
+			}
+		case idCopySourceVersion:
+			continue
 		}
 		settled = append(settled, opt)
 	}
@@ -342,19 +444,21 @@ func (o Operation) Settle(options []Option) ([]Option, error) {
 
 // Complete reports what settled options still lack to be signed.
 func (o Operation) Complete(settled []Option) error {
-	if o != UploadPart {
-		return nil
+	given := func(ids ...ID) bool {
+		return slices.ContainsFunc(settled, func(opt Option) bool { return slices.Contains(ids, opt.ID) })
 	}
-	var upload, part bool
-	for _, opt := range settled {
-		upload = upload || opt.ID == idUploadID
-		part = part || opt.ID == idPartNumber || opt.ID == idPartNumbers
-	}
+	has := set(1 << o)
 	switch {
-	case !upload:
-		return refuse(idUploadID, "is missing: UploadPart needs the UploadId that CreateMultipartUpload gave")
-	case !part:
-		return refuse(idPartNumber, "or %q is missing: UploadPart needs one of them", idPartNumbers)
+	case has&(part|ofUpload|partCopy) != 0 && !given(idUploadID):
+		return refuse(idUploadID, "is missing: %s needs the UploadId that CreateMultipartUpload gave", o)
+	case has&(part|partCopy) != 0 && !given(idPartNumber, idPartNumbers):
+		return refuse(idPartNumber, "or %q is missing: %s needs one of them", idPartNumbers, o)
+	case has&copying != 0 && !given(idCopySource):
+		return refuse(idCopySource, `is missing: %s needs the object to copy, written as "bucket/key"`, o)
+	case has&attrs != 0 && !given(idObjectAttributes):
+		return refuse(idObjectAttributes, `is missing: %s needs to know which, such as ["ETag", "ObjectSize"]`, o)
+	case has&upload != 0 && !given(Size):
+		return refuse(Size, "is missing: %s needs to know how many bytes the object has", o)
 	}
 	return nil
 }
@@ -391,13 +495,54 @@ func (o Operation) Fill(r *sigv4.Request, settled []Option, part string) {
 			r.Query = append(r.Query, sigv4.Parameter{Name: d.wire, Value: part})
 		case d.place == inQuery:
 			r.Query = append(r.Query, sigv4.Parameter{Name: d.wire, Value: opt.Value})
-		default:
+		case d.place == inHeader:
 			r.Headers = append(r.Headers, sigv4.Parameter{Name: opt.WireName(), Value: opt.Value})
 		}
 	}
-	if o != HeadObject { // the SDK names the operation in every URL but HeadObject's
-		r.Query = append(r.Query, sigv4.Parameter{Name: "x-id", Value: o.String()})
+	if c := &operations[o]; c.parameter != "" {
+		at := len(r.Query)
+		for at > 0 && r.Query[at-1].Name > c.parameter {
+			at--
+		}
+		r.Query = slices.Insert(r.Query, at, sigv4.Parameter{Name: c.parameter, Value: c.value})
 	}
+}
+
+// FillPrefix writes into r what an operation of a bucket has in place of a key: for
+// ListObjectsV2 that is the prefix of the keys that are listed. It comes after Fill.
+func (o Operation) FillPrefix(r *sigv4.Request, prefix string) {
+	if o != ListObjectsV2 || prefix == "" {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(r.Query, "prefix", func(p sigv4.Parameter, name string) int { return cmp.Compare(p.Name, name) })
+	r.Query = slices.Insert(r.Query, at, sigv4.Parameter{Name: "prefix", Value: prefix})
+}
+
+// CopySource is the object that settled options have copied, if they do.
+func CopySource(settled []Option) (bucket, key string, ok bool) {
+	i := slices.IndexFunc(settled, func(o Option) bool { return o.ID == idCopySource })
+	if i < 0 {
+		return "", "", false
+	}
+	escaped, _, _ := strings.Cut(settled[i].Value, "?")
+	source, err := url.PathUnescape(escaped)
+	if err != nil {
+		panic("s3op: a source that was checked is not escaped") // copySource escapes it
+	}
+	bucket, key = cutSource(source)
+	return bucket, key, true
+}
+
+// cutSource parts bucket and key. An access point stands there as its ARN and "/object/".
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html#API_CopyObject_RequestSyntax
+func cutSource(source string) (bucket, key string) {
+	separator := "/"
+	if strings.HasPrefix(source, "arn:") {
+		separator = "/object/"
+	}
+	bucket, key, _ = strings.Cut(source, separator)
+	return bucket, key
 }
 
 // grant is never signed.
@@ -495,6 +640,110 @@ func partNumbers(v string) (string, string) {
 		}
 	}
 	return strings.Join(kept, ","), ""
+}
+
+// copySource escapes the source as S3 reads it: as a path, but for the slashes.
+func copySource(v string) (string, string) {
+	switch bucket, key := cutSource(strings.TrimPrefix(v, "/")); {
+	case strings.HasPrefix(v, "s3://"):
+		return "", `is written as "bucket/key", without "s3://"`
+	case bucket == "" || key == "":
+		return "", `is not written as "bucket/key", with the key as it is`
+	case len(key) > maxKeyBytes:
+		return "", fmt.Sprintf("has a key of more than %d bytes", maxKeyBytes)
+	}
+	return string(sigv4.PathOf(strings.TrimPrefix(v, "/")).Append(nil)), ""
+}
+
+// maxKeyBytes is S3's: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+const maxKeyBytes = 1024
+
+func oneOf(v string, values ...string) (string, string) {
+	if !slices.Contains(values, v) {
+		return "", fmt.Sprintf("is not one of %q", values)
+	}
+	return v, ""
+}
+
+func checksumAlgorithm(v string) (string, string) {
+	return oneOf(v, "CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
+}
+
+func checksumType(v string) (string, string) { return oneOf(v, "COMPOSITE", "FULL_OBJECT") }
+
+func directive(v string) (string, string) { return oneOf(v, "COPY", "REPLACE") }
+
+func urlEncoding(v string) (string, string) { return oneOf(v, "url") }
+
+func eachOneOf(v string, values ...string) (string, string) {
+	for s := range strings.SplitSeq(v, ",") {
+		if !slices.Contains(values, s) {
+			return "", fmt.Sprintf("is empty or holds what is not one of %q", values)
+		}
+	}
+	return v, ""
+}
+
+func objectAttributes(v string) (string, string) {
+	return eachOneOf(v, "ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
+}
+
+func listedAttributes(v string) (string, string) { return eachOneOf(v, "RestoreStatus") }
+
+// between takes a whole number of a range.
+func between(v string, least, most int64, what string) (string, string) {
+	if n, err := strconv.ParseInt(v, 10, 64); err != nil || n < least || n > most {
+		return "", fmt.Sprintf("is not %s from %d to %d", what, least, most)
+	}
+	return v, ""
+}
+
+func pageSize(v string) (string, string) { return between(v, 1, 1000, "a number") }
+
+func partNumberMarker(v string) (string, string) {
+	return between(v, 0, maxPartNumber, "a part number")
+}
+
+func size(v string) (string, string) { return between(v, 0, math.MaxInt64, "a number of bytes") }
+
+// maxPostBytes is what a form can upload, as a single PUT can:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+const maxPostBytes = 5 << 30
+
+// lengthRange is the least and the most bytes that a form may upload.
+func lengthRange(v string) (string, string) {
+	least, most, _ := strings.Cut(v, ",")
+	_, noLeast := between(least, 0, maxPostBytes, "")
+	_, noMost := between(most, 0, maxPostBytes, "")
+	if noLeast != "" || noMost != "" {
+		return "", fmt.Sprintf("is not [least, most], two numbers of bytes from 0 to %d", int64(maxPostBytes))
+	}
+	if lo, hi := rangeOf(v); lo > hi {
+		return "", "has more bytes for the least than for the most"
+	}
+	return v, ""
+}
+
+// rangeOf reads a checked content_length_range.
+func rangeOf(v string) (least, most int64) {
+	lo, hi, _ := strings.Cut(v, ",")
+	least, _ = strconv.ParseInt(lo, 10, 64)
+	most, _ = strconv.ParseInt(hi, 10, 64)
+	return least, most
+}
+
+// formStatus is one that S3 answers a form with; for any other it would answer 204.
+func formStatus(v string) (string, string) { return oneOf(v, "200", "201", "204") }
+
+// webAddress is where a browser is sent to after a form.
+func webAddress(v string) (string, string) {
+	if _, problem := headerValue(v); problem != "" {
+		return "", problem
+	}
+	if u, err := url.Parse(v); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return "", `is not a URL that begins with "https://" or "http://"`
+	}
+	return v, ""
 }
 
 // contentLength must pin a size: the SDK leaves a length of 0 unsigned, and with

@@ -21,9 +21,37 @@ const (
 	put  = s3op.PutObject
 	del  = s3op.DeleteObject
 	part = s3op.UploadPart
+
+	create   = s3op.CreateMultipartUpload
+	complete = s3op.CompleteMultipartUpload
+	abort    = s3op.AbortMultipartUpload
+	parts    = s3op.ListParts
+	copies   = s3op.CopyObject
+	partCopy = s3op.UploadPartCopy
+	attrs    = s3op.GetObjectAttributes
+	tags     = s3op.GetObjectTagging
+	setTags  = s3op.PutObjectTagging
+	list     = s3op.ListObjectsV2
+	bucket   = s3op.HeadBucket
+	restore  = s3op.RestoreObject
+	post     = s3op.PostObject
+	upload   = s3op.MultipartUpload
 )
 
-var all = []s3op.Operation{get, head, put, del, part}
+var (
+	all = s3op.Operations()
+
+	object = []s3op.Operation{put, create, copies, upload}   // gives a new object its properties
+	stored = append(slices.Clip(object), post)               // and forms do
+	once   = []s3op.Operation{put, complete, copies, upload} // may be told to overwrite nothing
+	sums   = []s3op.Operation{put, part, complete, post}     // may say what the content must be
+	keyed  = append([]s3op.Operation{get, head, part, complete, parts, partCopy, attrs}, stored...)
+	both   = []s3op.Operation{copies, partCopy}
+)
+
+func but(list []s3op.Operation, less ...s3op.Operation) []s3op.Operation {
+	return slices.DeleteFunc(slices.Clone(list), func(o s3op.Operation) bool { return slices.Contains(less, o) })
+}
 
 func option(t testing.TB, name, value string) s3op.Option {
 	t.Helper()
@@ -51,12 +79,12 @@ var contract = []struct {
 	name, good string
 	ops        []s3op.Operation
 }{
-	{"version_id", "3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY", []s3op.Operation{get, head, del}},
-	{"expected_bucket_owner", "123456789012", all},
-	{"request_payer", "requester", all},
-	{"sse_customer_algorithm", "AES256", []s3op.Operation{get, head, put, part}},
-	{"sse_customer_key", "MDEyMzQ1Njc4OWFiY2RlZg==", []s3op.Operation{get, head, put, part}},
-	{"sse_customer_key_md5", "hRasmdxgYDKV3nvbahU1MA==", []s3op.Operation{get, head, put, part}},
+	{"version_id", "3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY", []s3op.Operation{get, head, del, attrs, tags, setTags, restore}},
+	{"expected_bucket_owner", "123456789012", but(all, post)},
+	{"request_payer", "requester", but(all, post, bucket)},
+	{"sse_customer_algorithm", "AES256", keyed},
+	{"sse_customer_key", "MDEyMzQ1Njc4OWFiY2RlZg==", keyed},
+	{"sse_customer_key_md5", "hRasmdxgYDKV3nvbahU1MA==", keyed},
 
 	{"response_content_type", "image/png", []s3op.Operation{get}},
 	{"response_content_disposition", "inline", []s3op.Operation{get}},
@@ -65,10 +93,10 @@ var contract = []struct {
 	{"response_cache_control", "no-store", []s3op.Operation{get}},
 	{"response_expires", "2026-11-23T08:00:00Z", []s3op.Operation{get}},
 	{"filename", "a.txt", []s3op.Operation{get}},
-	{"part_number", "1", []s3op.Operation{get, head, part}},
+	{"part_number", "1", []s3op.Operation{get, head, part, partCopy}},
 	{"range", "bytes=0-9", []s3op.Operation{get, head}},
-	{"if_match", `"etag"`, []s3op.Operation{get, head, put, del}},
-	{"if_none_match", `"etag"`, []s3op.Operation{get, head, put}},
+	{"if_match", `"etag"`, append([]s3op.Operation{get, head, del}, once...)},
+	{"if_none_match", `"etag"`, append([]s3op.Operation{get, head}, once...)},
 	{"if_modified_since", "2026-11-23T08:00:00Z", []s3op.Operation{get, head}},
 	{"if_unmodified_since", "2026-11-23T08:00:00Z", []s3op.Operation{get, head}},
 	{"checksum_mode", "ENABLED", []s3op.Operation{get, head}},
@@ -76,35 +104,74 @@ var contract = []struct {
 	{"mfa", "20899872 301749", []s3op.Operation{del}},
 	{"bypass_governance_retention", "true", []s3op.Operation{del}},
 
-	{"content_type", "text/plain", []s3op.Operation{put}},
+	{"content_type", "text/plain", stored},
 	{"content_length", "5", []s3op.Operation{put, part}},
-	{"content_md5", "1B2M2Y8AsgTpgAmY7PhCfg==", []s3op.Operation{put, part}},
-	{"content_encoding", "gzip", []s3op.Operation{put}},
-	{"content_language", "de", []s3op.Operation{put}},
-	{"content_disposition", "inline", []s3op.Operation{put}},
-	{"cache_control", "no-store", []s3op.Operation{put}},
-	{"expires", "2026-11-23T08:00:00Z", []s3op.Operation{put}},
-	{"metadata", "value", []s3op.Operation{put}},
-	{"tagging", "a=b&c=d", []s3op.Operation{put}},
-	{"storage_class", "GLACIER_IR", []s3op.Operation{put}},
-	{"acl", "private", []s3op.Operation{put}},
-	{"server_side_encryption", "aws:kms", []s3op.Operation{put}},
-	{"ssekms_key_id", "alias/key", []s3op.Operation{put}},
-	{"ssekms_encryption_context", "e30=", []s3op.Operation{put}},
-	{"bucket_key_enabled", "true", []s3op.Operation{put}},
-	{"checksum_sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", []s3op.Operation{put, part}},
-	{"checksum_sha1", "2jmj7l5rSw0yVb/vlWAYkK/YBwk=", []s3op.Operation{put, part}},
-	{"checksum_crc32", "AAAAAA==", []s3op.Operation{put, part}},
-	{"checksum_crc32c", "AAAAAA==", []s3op.Operation{put, part}},
-	{"checksum_crc64nvme", "AAAAAAAAAAA=", []s3op.Operation{put, part}},
-	{"website_redirect_location", "/elsewhere", []s3op.Operation{put}},
-	{"object_lock_mode", "GOVERNANCE", []s3op.Operation{put}},
-	{"object_lock_legal_hold_status", "ON", []s3op.Operation{put}},
-	{"object_lock_retain_until_date", "2026-11-23T08:00:00Z", []s3op.Operation{put}},
-	{"create_only", "true", []s3op.Operation{put}},
+	{"content_md5", "1B2M2Y8AsgTpgAmY7PhCfg==", []s3op.Operation{put, part, setTags}},
+	{"content_encoding", "gzip", stored},
+	{"content_language", "de", object},
+	{"content_disposition", "inline", stored},
+	{"cache_control", "no-store", stored},
+	{"expires", "2026-11-23T08:00:00Z", stored},
+	{"metadata", "value", stored},
+	{"tagging", "a=b&c=d", stored},
+	{"storage_class", "GLACIER_IR", stored},
+	{"acl", "private", stored},
+	{"server_side_encryption", "aws:kms", stored},
+	{"ssekms_key_id", "alias/key", stored},
+	{"ssekms_encryption_context", "e30=", stored},
+	{"bucket_key_enabled", "true", stored},
+	{"checksum_sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", sums},
+	{"checksum_sha1", "2jmj7l5rSw0yVb/vlWAYkK/YBwk=", sums},
+	{"checksum_crc32", "AAAAAA==", sums},
+	{"checksum_crc32c", "AAAAAA==", sums},
+	{"checksum_crc64nvme", "AAAAAAAAAAA=", sums},
+	{"website_redirect_location", "/elsewhere", stored},
+	{"object_lock_mode", "GOVERNANCE", stored},
+	{"object_lock_legal_hold_status", "ON", stored},
+	{"object_lock_retain_until_date", "2026-11-23T08:00:00Z", stored},
+	{"create_only", "true", once},
 
-	{"upload_id", "VXBsb2FkIElE", []s3op.Operation{part}},
-	{"part_numbers", "1,2", []s3op.Operation{part}},
+	{"upload_id", "VXBsb2FkIElE", []s3op.Operation{part, complete, abort, parts, partCopy, upload}},
+	{"part_numbers", "1,2", []s3op.Operation{part, partCopy, upload}},
+
+	{"checksum_algorithm", "SHA256", []s3op.Operation{create, copies, upload}},
+	{"checksum_type", "FULL_OBJECT", []s3op.Operation{create, complete, upload}},
+	{"mpu_object_size", "0", []s3op.Operation{complete}},
+	{"max_parts", "1000", []s3op.Operation{parts}},
+	{"part_number_marker", "0", []s3op.Operation{parts}},
+	{"size", "0", []s3op.Operation{upload}},
+	{"part_size", "5242880", []s3op.Operation{upload}},
+	{"resume", "true", []s3op.Operation{upload}},
+
+	{"copy_source", "photos/a b.jpg", both},
+	{"copy_source_version_id", "null", both},
+	{"copy_source_if_match", `"etag"`, both},
+	{"copy_source_if_modified_since", "2026-11-23T08:00:00Z", both},
+	{"copy_source_if_none_match", `"etag"`, both},
+	{"copy_source_if_unmodified_since", "2026-11-23T08:00:00Z", both},
+	{"copy_source_range", "bytes=0-9", []s3op.Operation{partCopy}},
+	{"copy_source_sse_customer_algorithm", "AES256", both},
+	{"copy_source_sse_customer_key", "MDEyMzQ1Njc4OWFiY2RlZg==", both},
+	{"copy_source_sse_customer_key_md5", "hRasmdxgYDKV3nvbahU1MA==", both},
+	{"expected_source_bucket_owner", "123456789012", both},
+	{"metadata_directive", "REPLACE", []s3op.Operation{copies}},
+	{"tagging_directive", "REPLACE", []s3op.Operation{copies}},
+
+	{"object_attributes", "ETag,ObjectSize", []s3op.Operation{attrs}},
+
+	{"delimiter", "/", []s3op.Operation{list}},
+	{"encoding_type", "url", []s3op.Operation{list}},
+	{"fetch_owner", "true", []s3op.Operation{list}},
+	{"max_keys", "1000", []s3op.Operation{list}},
+	{"start_after", "a.jpg", []s3op.Operation{list}},
+	{"continuation_token", "1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM=", []s3op.Operation{list}},
+	{"optional_object_attributes", "RestoreStatus", []s3op.Operation{list}},
+
+	{"content_length_range", "0,10485760", []s3op.Operation{post}},
+	{"content_type_starts_with", "image/", []s3op.Operation{post}},
+	{"key_starts_with", "true", []s3op.Operation{post}},
+	{"success_action_status", "201", []s3op.Operation{post}},
+	{"success_action_redirect", "https://example.com/done?a=b", []s3op.Operation{post}},
 }
 
 // Each operation has its options and no others, and says which it does not have.
@@ -128,7 +195,7 @@ func TestOptionsOfOperations(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"", "Version_Id", "VersionId", "versionId", "x-amz-acl", "key", "checksum_algorithm", "body"} {
+	for _, name := range []string{"", "Version_Id", "VersionId", "versionId", "x-amz-acl", "key", "body"} {
 		if _, ok := s3op.Lookup(name); ok {
 			t.Errorf("there is an option %q", name)
 		}
@@ -143,7 +210,9 @@ func TestValuesNobodyTakes(t *testing.T) {
 			continue
 		}
 		values := []string{"", "\r", "\n", "a\r\nX-Injected: b", "a\nb", o.good + "\n", "\n" + o.good, o.good + "\r"}
-		if id.IsHeader() {
+		if o.name == "copy_source" { // a key may have any of that, and is escaped
+			values = []string{""}
+		} else if id.IsHeader() {
 			values = append(values, "ü", "a\u2028b", "\xff", "a\x00b", "\x7f", "a\x1bb", " ", "\t", " "+o.good, o.good+" ", o.good+"\t")
 		}
 		for _, value := range values {
@@ -204,6 +273,37 @@ func TestValues(t *testing.T) {
 		{part, "part_numbers", "", refused},
 		{part, "part_numbers", "0", refused},
 		{part, "part_numbers", "1,10001", refused},
+
+		// The source of a copy is given as it is, and escaped as S3 reads it.
+		{copies, "copy_source", "photos/a b.jpg", "photos/a%20b.jpg"},
+		{copies, "copy_source", "/photos/a+b/ü?versionId=1%20.jpg", "photos/a%2Bb/%C3%BC%3FversionId%3D1%2520.jpg"},
+		{copies, "copy_source", "photos//a", "photos//a"},
+		{copies, "copy_source", "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap/object/a/b", "arn%3Aaws%3As3%3Aeu-west-1%3A123456789012%3Aaccesspoint/ap/object/a/b"},
+		{copies, "copy_source", "photos", refused},
+		{copies, "copy_source", "photos/", refused},
+		{copies, "copy_source", "//a", refused},
+		{copies, "copy_source", "s3://photos/a", refused},
+		{copies, "copy_source", "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap", refused},
+		{copies, "copy_source", "photos/" + strings.Repeat("a", 1025), refused},
+		{copies, "metadata_directive", "replace", refused},
+		{create, "checksum_algorithm", "MD5", refused},
+
+		{post, "content_length_range", "0,0", "0,0"},
+		{post, "content_length_range", "1,5368709120", "1,5368709120"},
+		{post, "content_length_range", "1,5368709121", refused}, // a form takes 5 GiB
+		{post, "content_length_range", "2,1", refused},
+		{post, "content_length_range", "-1,1", refused},
+		{post, "content_length_range", "1", refused},
+		{post, "content_length_range", "1,2,3", refused},
+		{post, "success_action_status", "200", "200"},
+		{post, "success_action_status", "202", refused}, // S3 would answer 204
+		{post, "success_action_redirect", "/done", refused},
+		{post, "success_action_redirect", "javascript:alert(1)", refused},
+		{list, "max_keys", "0", refused},
+		{list, "max_keys", "1001", refused},
+		{list, "encoding_type", "base64", refused},
+		{attrs, "object_attributes", "ETag,etag", refused},
+		{attrs, "object_attributes", "", refused},
 
 		// A length that the SDK would leave unsigned pins nothing.
 		{put, "content_length", "1", "1"},
@@ -325,6 +425,9 @@ func TestSettle(t *testing.T) {
 		{get, given{"filename": "a"}, given{"response_content_disposition": `attachment; filename="a"; filename*=UTF-8''a`}},
 		{get, given{"filename": "a", "response_content_disposition": "inline"}, nil},
 		{part, given{"part_number": "1", "part_numbers": "1"}, nil},
+		{copies, given{"copy_source": "b/k", "copy_source_version_id": "a b"}, given{"copy_source": "b/k?versionId=a%20b"}},
+		{copies, given{"copy_source_version_id": "a"}, nil},
+		{post, given{"content_type": "image/png", "content_type_starts_with": "image/"}, nil},
 		{part, given{"part_numbers": "2,1"}, given{"part_numbers": "2,1"}},
 		{put, given{"content_type": strings.Repeat("a", 5000), "tagging": strings.Repeat("b", 5000)}, nil}, // S3 takes 8 KB
 	} {
@@ -400,6 +503,17 @@ func TestComplete(t *testing.T) {
 		{part, []string{"upload_id"}, "part_number"},
 		{part, []string{"upload_id", "part_number"}, ""},
 		{part, []string{"upload_id", "part_numbers"}, ""},
+		{create, nil, ""}, {tags, nil, ""}, {setTags, nil, ""}, {list, nil, ""}, {bucket, nil, ""}, {restore, nil, ""}, {post, nil, ""},
+		{complete, nil, "upload_id"}, {complete, []string{"upload_id"}, ""},
+		{abort, nil, "upload_id"}, {abort, []string{"upload_id"}, ""},
+		{parts, nil, "upload_id"}, {parts, []string{"upload_id"}, ""},
+		{copies, nil, "copy_source"}, {copies, []string{"copy_source"}, ""},
+		{partCopy, []string{"copy_source"}, "upload_id"},
+		{partCopy, []string{"copy_source", "upload_id"}, "part_number"},
+		{partCopy, []string{"part_number", "upload_id"}, "copy_source"},
+		{partCopy, []string{"copy_source", "part_numbers", "upload_id"}, ""},
+		{attrs, nil, "object_attributes"}, {attrs, []string{"object_attributes"}, ""},
+		{upload, nil, "size"}, {upload, []string{"size"}, ""},
 	} {
 		var options []s3op.Option
 		for _, name := range test.options {
@@ -413,13 +527,23 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// What S3 tells an operation by; where it needs nothing, what aws-sdk-go-v2's serialisers
+// add all the same.
+var parameters = map[s3op.Operation]sigv4.Parameter{
+	get: {Name: "x-id", Value: "GetObject"}, put: {Name: "x-id", Value: "PutObject"}, del: {Name: "x-id", Value: "DeleteObject"},
+	part: {Name: "x-id", Value: "UploadPart"}, abort: {Name: "x-id", Value: "AbortMultipartUpload"}, parts: {Name: "x-id", Value: "ListParts"},
+	copies: {Name: "x-id", Value: "CopyObject"}, partCopy: {Name: "x-id", Value: "UploadPartCopy"},
+	create: {Name: "uploads"}, attrs: {Name: "attributes"}, tags: {Name: "tagging"}, setTags: {Name: "tagging"},
+	restore: {Name: "restore"}, list: {Name: "list-type", Value: "2"},
+}
+
 // Every option of every operation at once is written in the order in which it is
 // signed.
 func TestFillIsSorted(t *testing.T) {
 	for _, op := range all {
 		var options []s3op.Option
 		for _, o := range contract {
-			if slices.Contains(o.ops, op) && o.name != "part_numbers" && o.name != "response_content_disposition" && o.name != "if_none_match" {
+			if slices.Contains(o.ops, op) && (o.name != "part_numbers" || op == upload) && o.name != "content_type_starts_with" && o.name != "response_content_disposition" && o.name != "if_none_match" {
 				options = append(options, option(t, o.name, o.good))
 			}
 		}
@@ -445,9 +569,8 @@ func TestFillIsSorted(t *testing.T) {
 				t.Errorf("%s: %s is not sorted, or has a name twice: %v", op, what, names)
 			}
 		}
-		named := slices.Contains(r.Query, sigv4.Parameter{Name: "x-id", Value: op.String()})
-		if named != (op != head) {
-			t.Errorf("%s: x-id is there: %v", op, named)
+		if tells, ok := parameters[op]; ok && !slices.Contains(r.Query, tells) {
+			t.Errorf("%s: its URL lacks %s", op, tells.Name)
 		}
 	}
 }
@@ -456,6 +579,10 @@ func TestParseOperation(t *testing.T) {
 	for name, want := range map[string]s3op.Operation{
 		"GetObject": get, "HeadObject": head, "PutObject": put, "DeleteObject": del, "UploadPart": part,
 		"GET": get, "HEAD": head, "PUT": put, "DELETE": del,
+		"CreateMultipartUpload": create, "CompleteMultipartUpload": complete, "AbortMultipartUpload": abort, "ListParts": parts,
+		"CopyObject": copies, "UploadPartCopy": partCopy, "GetObjectAttributes": attrs, "GetObjectTagging": tags,
+		"PutObjectTagging": setTags, "ListObjectsV2": list, "HeadBucket": bucket, "RestoreObject": restore,
+		"PostObject": post, "MultipartUpload": upload,
 	} {
 		if got, ok := s3op.ParseOperation(name); !ok || got != want {
 			t.Errorf("%s: %v, %v", name, got, ok)
@@ -464,9 +591,61 @@ func TestParseOperation(t *testing.T) {
 			t.Errorf("the list of names lacks %s", name)
 		}
 	}
-	for _, name := range []string{"", "get", "getobject", "Get", "POST", "CopyObject", "UploadPart ", "ListObjectsV2"} {
+	for _, name := range []string{"", "get", "getobject", "Get", "POST", "CopyPart", "UploadPart ", "ListObjects"} {
 		if got, ok := s3op.ParseOperation(name); ok {
 			t.Errorf("%q is read as %s", name, fmt.Sprint(got))
+		}
+	}
+}
+
+// What was escaped for S3 is found again for who judges it.
+func TestCopySource(t *testing.T) {
+	for source, want := range map[string][2]string{
+		"photos/a b.jpg":         {"photos", "a b.jpg"},
+		"/photos/a/ü?versionId=": {"photos", "a/ü?versionId="},
+		"photos//a%2F":           {"photos", "/a%2F"},
+		"arn:aws:s3:eu-west-1:123456789012:accesspoint/ap/object/a/object/b": {"arn:aws:s3:eu-west-1:123456789012:accesspoint/ap", "a/object/b"},
+	} {
+		options := []s3op.Option{option(t, "copy_source", source), option(t, "copy_source_version_id", "v?/")}
+		if err := copies.Check(options); err != nil {
+			t.Fatal(err)
+		}
+		settled, err := copies.Settle(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bucket, key, ok := s3op.CopySource(settled); !ok || [2]string{bucket, key} != want {
+			t.Errorf("%s: %q, %q (%v)", source, bucket, key, ok)
+		}
+	}
+	if _, _, ok := s3op.CopySource(nil); ok {
+		t.Error("nothing has a source")
+	}
+}
+
+// A listing has its prefix at its place among the parameters.
+func TestFillPrefix(t *testing.T) {
+	for _, test := range []struct {
+		op        s3op.Operation
+		key, want string
+	}{
+		{list, "a/b", "list-type=2 max-keys=5 prefix=a/b start-after=x"},
+		{list, "", "list-type=2 max-keys=5 start-after=x"},
+		{bucket, "", ""},
+	} {
+		var r sigv4.Request
+		var options []s3op.Option
+		if test.op == list {
+			options = []s3op.Option{option(t, "max_keys", "5"), option(t, "start_after", "x")}
+		}
+		test.op.Fill(&r, options, "")
+		test.op.FillPrefix(&r, test.key)
+		var query []string
+		for _, p := range r.Query {
+			query = append(query, p.Name+"="+p.Value)
+		}
+		if got := strings.Join(query, " "); got != test.want {
+			t.Errorf("%s: query %q", test.op, got)
 		}
 	}
 }

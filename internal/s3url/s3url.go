@@ -43,6 +43,7 @@ type Location struct {
 	Origin     string // scheme and host: "https://photos.s3.eu-west-1.amazonaws.com"
 	Host       string // what clients send as Host: Origin's, less a default port
 	PathPrefix string // what stands before the escaped key: "/" or "/photos/"
+	BucketPath string // the path of the bucket itself: "/" or "/photos"
 	Region     string // of the credential scope
 	Service    string // of the credential scope
 }
@@ -90,6 +91,7 @@ func Resolve(ctx context.Context, bucket string, s Settings) (Location, error) {
 		Host:       withoutDefaultPort(&resolved.URI),
 		PathPrefix: smithyhttp.JoinPath(resolved.URI.EscapedPath(), "/"),
 	}
+	l.BucketPath = l.PathPrefix
 	if !strings.HasSuffix(l.PathPrefix, "/") {
 		l.PathPrefix += "/"
 	}

@@ -124,6 +124,9 @@ func TestResolve(t *testing.T) {
 			if test.service != "" {
 				want.Service = test.service
 			}
+			if want.BucketPath = strings.TrimSuffix(want.PathPrefix, "/"); want.BucketPath == "" {
+				want.BucketPath = "/"
+			}
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}

@@ -83,9 +83,14 @@ func WithoutDifferences(in sdkoracle.Input) sdkoracle.Input {
 	if in.Options["content_length"] == int64(0) {
 		in.Options["content_length"] = int64(1)
 	}
-	if key, ok := in.Options["sse_customer_key"].(string); ok && in.Options["sse_customer_key_md5"] == nil {
-		sum := md5.Sum([]byte(key))
-		in.Options["sse_customer_key_md5"] = base64.StdEncoding.EncodeToString(sum[:])
+	for _, name := range []string{"sse_customer_key", "copy_source_sse_customer_key"} {
+		if key, ok := in.Options[name].(string); ok && in.Options[name+"_md5"] == nil {
+			sum := md5.Sum([]byte(key))
+			in.Options[name+"_md5"] = base64.StdEncoding.EncodeToString(sum[:])
+		}
+	}
+	if in.Operation == "ListObjectsV2" {
+		in.Options["encoding_type"] = "url"
 	}
 	if at, ok := in.Options["object_lock_retain_until_date"].(string); ok {
 		when, err := time.Parse(time.RFC3339, at)

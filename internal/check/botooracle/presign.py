@@ -42,6 +42,8 @@ def client(request):
         aws_session_token=request["session_token"] or None,
         config=Config(
             signature_version="s3v4",
+            # It demands a body of PutObjectTagging, and cannot presign one with a body.
+            parameter_validation=request["operation"] != "PutObjectTagging",
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             use_dualstack_endpoint=request["dual_stack"],
@@ -66,7 +68,11 @@ def parameters(s3, request):
     operation = s3.meta.service_model.operation_model(request["operation"])
     members = operation.input_shape.members
     spelling = {name.lower(): name for name in members}
-    params = {"Bucket": request["bucket"], "Key": request["key"]}
+    params = {"Bucket": request["bucket"]}
+    for name in ("Key", "Prefix"):  # ListObjectsV2 has a prefix in place of a key
+        if name in members and request["key"]:
+            params[name] = request["key"]
+            break
     for option, value in (request["options"] or {}).items():
         name = spelling[option.replace("_", "")]
         if members[name].type_name == "timestamp":

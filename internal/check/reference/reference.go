@@ -42,6 +42,7 @@ var kinds = map[s3op.Kind]string{
 	s3op.Boolean:   "true or false",
 	s3op.StringMap: "object of texts",
 	s3op.Integers:  "array of whole numbers",
+	s3op.Texts:     "array of texts",
 }
 
 // where tells where an option travels, and what the client has to do about it. An option that is short for another
@@ -50,6 +51,12 @@ func where(id s3op.ID) (place, sends string) {
 	name := s3op.Option{ID: id}.WireName()
 	if strings.HasPrefix(id.String(), "grant_") {
 		return "nowhere: it is refused, since ACLs are off on new buckets", ""
+	}
+	switch {
+	case name == "":
+		return "the plan of the parts", "nothing"
+	case isOnly(id, s3op.PostObject):
+		return "the form's policy, `" + name + "`", "its field, where `fields` has it"
 	}
 	for _, other := range s3op.Options() {
 		if !other.IsHeader() || (s3op.Option{ID: other}).WireName() != name {
@@ -61,6 +68,11 @@ func where(id s3op.ID) (place, sends string) {
 		return "header `" + name + "`", "it, as in `headers`"
 	}
 	return "query, `" + name + "`", "nothing: it is in the URL"
+}
+
+// isOnly tells whether no other operation has an option.
+func isOnly(id s3op.ID, only s3op.Operation) bool {
+	return !slices.ContainsFunc(s3op.Operations(), func(o s3op.Operation) bool { return o.Has(id) != (o == only) })
 }
 
 // Region is what stands in a document between <!-- begin NAME --> and <!-- end NAME -->, and where.

@@ -72,6 +72,9 @@ type Output struct {
 // costs some 50 to 150 µs, nearly all of it in the SDK's middleware, so clients are not kept.
 func Presign(ctx context.Context, in Input) (Output, error) {
 	op, ok := operations[in.Operation]
+	if in.Operation == "HeadBucket" {
+		op, ok = newOperation((*s3.PresignClient).PresignHeadBucket), true
+	}
 	if !ok {
 		return Output{}, fmt.Errorf("unknown operation %q", in.Operation)
 	}
@@ -241,7 +244,9 @@ func (op operation) params(in Input) (any, error) {
 	ptr := reflect.New(op.input)
 	v := ptr.Elem()
 	v.FieldByName("Bucket").Set(reflect.ValueOf(&in.Bucket))
-	v.FieldByName("Key").Set(reflect.ValueOf(&in.Key))
+	if key := v.FieldByName("Key"); key.IsValid() { // but for an operation of a bucket
+		key.Set(reflect.ValueOf(&in.Key))
+	}
 	for name, value := range in.Options {
 		i, ok := op.fields[name]
 		if !ok {
