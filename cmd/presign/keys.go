@@ -68,6 +68,18 @@ func valueOf(kind s3op.Kind, value string) []byte {
 		if list := "[" + strings.Trim(value, "[]") + "]"; json.Valid([]byte(list)) {
 			return []byte(list)
 		}
+	case s3op.Texts:
+		if json.Valid([]byte(value)) {
+			return []byte(value)
+		}
+		list := []byte("[")
+		for i, s := range strings.Split(value, ",") {
+			if i > 0 {
+				list = append(list, ',')
+			}
+			list = append(list, bulk.Quote(s)...)
+		}
+		return append(list, ']')
 	case s3op.StringMap:
 		if json.Valid([]byte(value)) {
 			return []byte(value)
