@@ -86,7 +86,7 @@ func lifetime(s string) (time.Duration, error) {
 	case d < time.Second || d%time.Second != 0:
 		return 0, errors.New("URLs live for whole seconds, one at least")
 	case d > 7*24*time.Hour:
-		return 0, errors.New("Signature Version 4 lasts a week at most (7d)")
+		return 0, errors.New("URLs live a week at most (7d)")
 	}
 	return d, nil
 }
