@@ -98,7 +98,8 @@ func (s *Server) Close() { s.http.Close() }
 
 // Put stores an object without a request.
 func (s *Server) Put(bucket, key string, body []byte) error {
-	_, err := s.backend.PutObject(context.Background(), bucket, key, map[string]string{}, bytes.NewReader(body), int64(len(body)))
+	meta := map[string]string{"Last-Modified": timeSource{s.cfg.Now}.Now().Format(http.TimeFormat)} // as a request would
+	_, err := s.backend.PutObject(context.Background(), bucket, key, meta, bytes.NewReader(body), int64(len(body)))
 	return err
 }
 
