@@ -6,10 +6,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"bulkpresign/internal/bucketevent"
 )
@@ -34,10 +34,10 @@ func TestReadNotification(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []bucketevent.Event{{
-		Source: bucketevent.Notification, Name: "ObjectCreated:Put", Time: time.Unix(0, 0).UTC(), Bucket: "photos", BucketARN: "arn:aws:s3:::photos", Key: "HappyFace.jpg",
-		VersionID: "096fKKXTRTtl3on89fVO.nfljtsv6qko", ETag: "d41d8cd98f00b204e9800998ecf8427e", Size: 1024, Sequencer: "0055AED6DCD90281E5",
+		Source: bucketevent.Notification, Name: "ObjectCreated:Put", Bucket: "photos", BucketARN: "arn:aws:s3:::photos", Key: "HappyFace.jpg",
+		VersionID: "096fKKXTRTtl3on89fVO.nfljtsv6qko", ETag: "d41d8cd98f00b204e9800998ecf8427e", Sequencer: "0055AED6DCD90281E5",
 	}}
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(bucketevent.Event{})); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
@@ -69,10 +69,10 @@ func TestKeys(t *testing.T) {
 func TestReadEventBridge(t *testing.T) {
 	got, err := bucketevent.ReadEventBridge([]byte(created("example-key")))
 	want := bucketevent.Event{
-		Source: bucketevent.EventBridge, Name: "Object Created", Time: time.Date(2021, 11, 12, 0, 0, 0, 0, time.UTC), Bucket: "photos", BucketARN: "arn:aws:s3:::photos", Key: "example-key",
-		VersionID: "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e", ETag: "b1946ac92492d2347c6235b4d2611184", Size: 5, Sequencer: "617f08299329d189",
+		Source: bucketevent.EventBridge, Name: "Object Created", Bucket: "photos", BucketARN: "arn:aws:s3:::photos", Key: "example-key",
+		VersionID: "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e", ETag: "b1946ac92492d2347c6235b4d2611184", Sequencer: "617f08299329d189",
 	}
-	if d := cmp.Diff(want, got); d != "" || err != nil {
+	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(bucketevent.Event{})); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
 }
@@ -101,32 +101,90 @@ func TestIgnored(t *testing.T) {
 	}
 }
 
+// A whole that cannot be read, and an event that is another's, are errors.
 func TestBadEvents(t *testing.T) {
 	const secret = "DO-NOT-SHOW"
 	for text, part := range map[string]string{
-		`{"Event":"` + secret + `"}`:                                                    "no records",
-		`{"Records":{"a":"` + secret + `"}}`:                                            "wrong type",
-		`{"Records":[{"s3":{"bucket":"` + secret + `"}}]}`:                              "wrong type",
-		`{"Records":[{"Sns":{"Message":"` + secret + `"}}]}`:                            "eventName",
-		notification("ObjectCreated:Put", secret+"%2"):                                  "form-encoded",
-		notification("ObjectCreated:Put", secret+"%FF"):                                 "UTF-8",
-		notification("ObjectCreated:Put", ""):                                           "key",
-		strings.Replace(notification("ObjectCreated:Put", secret), `"photos"`, `""`, 1): "bucket",
+		`{"Event":"` + secret + `"}`:         "no records",
+		`{"Records":{"a":"` + secret + `"}}`: "no array",
 	} {
 		list, err := bucketevent.ReadNotification([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), secret) {
 			t.Errorf("%.80s: %+v, %v", text, list, err)
 		}
 	}
-	for text, part := range map[string]string{
-		`{"source":"aws.s3","detail":["` + secret + `"]}`:               "wrong type",
-		`{"source":"aws.s3"}`:                                           "wrong type",
-		strings.Replace(created(secret), "aws.s3", "` + secret + `", 1): "not S3's",
-		created(""): "key",
+	if e, err := bucketevent.ReadEventBridge([]byte(strings.Replace(created(secret), "aws.s3", secret, 1))); err == nil || !strings.Contains(err.Error(), "not S3's") || strings.Contains(err.Error(), secret) {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+// A record that cannot be read says which it is and why, tells what can be shown, and leaves the others theirs. Where a
+// row came from stands behind it.
+func TestRecordsForThemselves(t *testing.T) {
+	const good = `{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"photos"},"object":{"key":"good%2B1"}}}`
+	record := func(key string) string {
+		return `{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"photos"},"object":{"key":` + key + `}}}`
+	}
+	for _, test := range []struct{ bad, key, err string }{
+		{record(`"50%.jpg"`), "50%.jpg", "not form-encoded"}, // quilt #5162
+		{record(`"a%2"`), "a%2", "not form-encoded"},         // cut off
+		{record(`"caf%E9.jpg"`), "caf%E9.jpg", "not UTF-8"},  // quilt #5162: Latin-1
+		{record(`""`), "", "lacks the object's key"},         // aws-lambda-java-libs #349: an empty field
+		{record(`5`), "", "s3.object.key must be a text"},    // of another type
+		{`{"eventName":"ObjectCreated:Put"}`, "", "lacks the bucket's name"},
+		{`{"s3":{"object":{"key":"x"}}}`, "x", "lacks an eventName"},
+		{`{"eventName":"ObjectCreated:Put","s3":{"bucket":"photos"}}`, "", "s3.bucket must be an object"},
+		{`"photos/x"`, "", "no object"},
 	} {
-		e, err := bucketevent.ReadEventBridge([]byte(text))
-		if err == nil || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), secret) {
-			t.Errorf("%.80s: %+v, %v", text, e, err)
+		list, err := bucketevent.ReadNotification([]byte(`{"Records":[` + good + `,` + test.bad + `,` + good + `]}`))
+		if err != nil || len(list) != 3 {
+			t.Errorf("%s: %d events, %v", test.bad, len(list), err)
+			continue
+		}
+		for _, i := range []int{0, 2} {
+			if list[i].Err != nil || list[i].Key != "good+1" {
+				t.Errorf("beside %s: %+v", test.bad, list[i])
+			}
+		}
+		bad := list[1]
+		if bad.Err == nil || !strings.Contains(bad.Err.Error(), "record 2 of 3") || !strings.Contains(bad.Err.Error(), test.err) || bad.Key != test.key {
+			t.Errorf("%s: key %q, %v", test.bad, bad.Key, bad.Err)
+		}
+		if bad.Identity() == list[0].Identity() {
+			t.Errorf("%s has the identity of another record", test.bad)
+		}
+	}
+	e, err := bucketevent.ReadEventBridge([]byte(created("")))
+	if err != nil || e.Err == nil || e.Bucket != "photos" {
+		t.Errorf("EventBridge: %+v, %v", e, err)
+	}
+}
+
+// What is not used cannot break an event: aws-lambda-java-libs #349 and #481 had an empty eventTime and sizes as texts.
+func TestUnusedFields(t *testing.T) {
+	for _, change := range [][2]string{
+		{`"eventTime":"1970-01-01T00:00:00.000Z"`, `"eventTime":""`},
+		{`"eventTime":"1970-01-01T00:00:00.000Z"`, `"eventTime":1700000000`},
+		{`"eventTime":"1970-01-01T00:00:00.000Z"`, `"eventTime":"1970-01-01 00:00:00"`},
+		{`"size":1024`, `"size":"1024"`},
+		{`"size":1024`, `"size":1e99`},
+		{`"eventVersion":"2.1"`, `"eventVersion":2.1`},
+	} {
+		text := strings.Replace(notification("ObjectCreated:Put", "a"), change[0], change[1], 1)
+		if list, err := bucketevent.ReadNotification([]byte(text)); err != nil || len(list) != 1 || list[0].Err != nil || list[0].Key != "a" {
+			t.Errorf("%s: %+v, %v", change[1], list, err)
+		}
+	}
+	for _, change := range [][2]string{
+		{`"time":"2021-11-12T00:00:00Z"`, `"time":""`},
+		{`"size":5`, `"size":"5"`},
+		{`"resources":["arn:aws:s3:::photos"]`, `"resources":[]`},
+		{`"resources":["arn:aws:s3:::photos"]`, `"resources":[null]`},
+		{`"account":"111122223333"`, `"account":111122223333`},
+	} {
+		text := strings.Replace(created("a"), change[0], change[1], 1)
+		if e, err := bucketevent.ReadEventBridge([]byte(text)); err != nil || e.Err != nil || e.Key != "a" {
+			t.Errorf("%s: %+v, %v", change[1], e, err)
 		}
 	}
 }
@@ -154,12 +212,12 @@ func TestIdentityIsTheObjects(t *testing.T) {
 }
 
 func TestIdentity(t *testing.T) {
-	one := bucketevent.Event{Bucket: "b", Key: "k", VersionID: "v", ETag: "e", Size: 1, Sequencer: "A1"}
+	one := bucketevent.Event{Bucket: "b", Key: "k", VersionID: "v", ETag: "e", Sequencer: "A1"}
 	if got := one.Identity(); !regexp.MustCompile(`^[a-z2-7]{32}$`).MatchString(got) {
 		t.Errorf("%q", got)
 	}
 	same := one
-	same.Source, same.Name, same.Time, same.Sequencer = "x", "y", time.Now(), "a1"
+	same.Source, same.Name, same.Sequencer = "x", "y", "a1"
 	if same.Identity() != one.Identity() {
 		t.Error("a delivery makes a difference")
 	}
@@ -187,7 +245,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// Any bytes: no panic, and what is not ignored has a bucket and a key of UTF-8.
+// Any bytes: no panic, and what is neither ignored nor wrong has a bucket and a key of UTF-8.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(notification("ObjectCreated:Put", "a%2Bb")))
 	f.Add([]byte(created("a+b")))
@@ -199,7 +257,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		for _, e := range list {
-			if e.Ignored == "" && (e.Bucket == "" || e.Key == "" || !utf8.ValidString(e.Key)) {
+			if e.Ignored == "" && e.Err == nil && (e.Bucket == "" || e.Key == "" || !utf8.ValidString(e.Key)) {
 				t.Errorf("%q gives %+v", text, e)
 			}
 			if !json.Valid([]byte(`"` + e.Identity() + `"`)) {

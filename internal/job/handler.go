@@ -19,7 +19,7 @@ import (
 // are handed on. It is a lambda.Handler and needs ReportBatchItemFailures.
 type Queue struct{ Runner *Runner }
 
-// Manifest answers S3's notifications, EventBridge's, and direct invokes with a request;
+// Manifest answers S3's notifications, EventBridge's, SNS's, and direct invokes with a request;
 // and messages as Queue does. It is a lambda.Handler.
 type Manifest struct{ Runner *Runner }
 
@@ -29,10 +29,10 @@ func (q *Queue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, invalidEvent(err.Error())
 	}
-	if list[0].ID == "" {
-		return nil, invalidEvent("the event is not one of SQS: this function serves a queue")
+	if list[0].ID == "" && list[0].Topic == "" {
+		return nil, invalidEvent("the event is not one of SQS or SNS: this function serves a queue")
 	}
-	return q.Runner.messages(ctx, list), nil
+	return q.Runner.invoke(ctx, list)
 }
 
 // Invoke does the job of each object, message or request. A direct invoke's answer is
@@ -42,21 +42,29 @@ func (m *Manifest) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, invalidEvent(err.Error())
 	}
+	return m.Runner.invoke(ctx, list)
+}
+
+// invoke does the jobs of an event of any kind.
+func (r *Runner) invoke(ctx context.Context, list []queueevent.Message) ([]byte, error) {
 	if list[0].ID != "" {
-		return m.Runner.messages(ctx, list), nil
+		return r.messages(ctx, list), nil
 	}
 	var last *Summary
-	for _, in := range messageInputs(&list[0]) {
-		s, e := m.Runner.protected(ctx, in)
-		if e != nil {
-			err = messages.InvokeResponse_Error{Type: string(bulk.InternalError), Message: "the service failed: try again"}
+	var err error
+	for i := range list {
+		for _, in := range messageInputs(&list[i]) {
+			s, e := r.protected(ctx, in)
+			if e != nil {
+				err = messages.InvokeResponse_Error{Type: string(bulk.InternalError), Message: "the service failed: try again"}
+			}
+			last = s
 		}
-		last = s
 	}
 	switch {
 	case err != nil:
 		return nil, err
-	case list[0].Kind == queueevent.Objects || last == nil:
+	case list[0].Kind == queueevent.Objects || list[0].Topic != "" || last == nil:
 		return []byte(`{}`), nil
 	case last.Error != nil:
 		return nil, messages.InvokeResponse_Error{Type: string(last.Error.Code), Message: last.Error.Message}

@@ -53,8 +53,11 @@ func (in *Input) Name() string {
 // messageInputs are the inputs of a message: of a notification, one for each object.
 func messageInputs(m *queueevent.Message) (list []*Input) {
 	source, caller := "direct", policy.Caller{Kind: policy.Direct}
-	if m.Queue != "" {
+	switch {
+	case m.Queue != "":
 		source, caller = "sqs", policy.Caller{Kind: policy.Service, Service: "sqs.amazonaws.com", SourceARN: m.Queue}
+	case m.Topic != "":
+		source, caller = "sns", policy.Caller{Kind: policy.Service, Service: "sns.amazonaws.com", SourceARN: m.Topic}
 	}
 	switch m.Kind {
 	case queueevent.Continuation:
@@ -72,9 +75,10 @@ func messageInputs(m *queueevent.Message) (list []*Input) {
 			in := &Input{
 				Identity: e.Identity(),
 				Object:   objects.Ref{Bucket: e.Bucket, Key: e.Key, Version: e.VersionID, ETag: e.ETag},
+				bad:      e.Err,
 			}
 			list = append(list, in)
-			if m.Queue == "" {
+			if m.Queue == "" && m.Topic == "" {
 				source = string(e.Source)
 				service := "s3.amazonaws.com"
 				if e.Source == bucketevent.EventBridge {

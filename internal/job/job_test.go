@@ -364,6 +364,67 @@ func TestObjectAndDuplicates(t *testing.T) {
 	}
 }
 
+// A record of a notification that cannot be read (quilt #5162: a percent sign that nobody encoded) has a result that says
+// which it is, with the key as it is written there; the others have theirs. So it is through SNS, which may also invoke
+// either function itself.
+func TestRecordsForThemselves(t *testing.T) {
+	t.Parallel()
+	record := func(key string) map[string]any {
+		return map[string]any{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventTime": "", "s3": map[string]any{
+			"bucket": map[string]any{"name": "photos"}, "object": map[string]any{"key": key, "size": "3", "eTag": "e", "sequencer": "01"}}}
+	}
+	notification := mustJSON(map[string]any{"Records": []any{record("a+b.jpg"), record("50%.jpg"), record("caf%C3%A9.jpg")}})
+	envelope := map[string]any{"Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:eu-west-1:000000000000:t", "Timestamp": "", "Message": string(notification)}
+	invoked := mustJSON(map[string]any{"Records": []any{map[string]any{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": envelope}}})
+	for name, deliver := range map[string]struct {
+		function string
+		event    []byte
+	}{
+		"SQS":                    {"queue", sqsEvent(string(notification))},
+		"SNS through SQS":        {"queue", sqsEvent(string(mustJSON(envelope)))},
+		"S3":                     {"manifest", notification},
+		"SNS, queue function":    {"queue", invoked},
+		"SNS, manifest function": {"manifest", invoked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, nil)
+			fn := b.start(t, deliver.function, 20*time.Second)
+			b.put(t, "photos", "a b.jpg", []byte("1"), nil)
+			b.put(t, "photos", "café.jpg", []byte("2"), nil)
+			for range 2 { // the second delivery makes the same
+				if answer, err := fn.Invoke(t.Context(), deliver.event); err != nil || strings.Contains(string(answer), "itemIdentifier") {
+					t.Fatalf("%s, %v", answer, err)
+				}
+			}
+			signed := make(map[string]string)
+			failed := 0
+			for _, key := range b.keys(t, "results") {
+				folder, ok := strings.CutSuffix(key, "/summary.json")
+				if !ok {
+					continue
+				}
+				s := b.summary(t, folder)
+				if s.Error != nil {
+					failed++
+					if s.Error.Code != "InvalidRequest" || !strings.Contains(s.Error.Message, "record 2 of 3") || s.Source.Object == nil || s.Source.Object.Key != "50%.jpg" {
+						t.Errorf("error %+v, object %+v", s.Error, s.Source.Object)
+					}
+					continue
+				}
+				for _, l := range b.lines(t, s) {
+					signed[l.Key] = l.URL
+				}
+			}
+			if len(signed) != 2 || failed != 1 {
+				t.Fatalf("%d are signed and %d failed, want 2 and 1", len(signed), failed)
+			}
+			works(t, signed["a b.jpg"], "1")
+			works(t, signed["café.jpg"], "2")
+		})
+	}
+}
+
 // What jobs write is no input, whichever way an event of it comes.
 func TestResultsAreNoInput(t *testing.T) {
 	t.Parallel()

@@ -88,11 +88,11 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 		job.source, job.id = in.source, in.id
 		in = job
 	}
-	if in.Request == nil && r.isResult(in.Object) {
+	if in.Request == nil && in.bad == nil && r.isResult(in.Object) {
 		r.Log.InfoContext(ctx, "an event of a result is passed over", "job", in.Identity)
 		return nil, nil
 	}
-	if in.Request == nil && in.Resume == nil && r.holds(in.Object.Bucket, in.Object.Key) {
+	if in.Request == nil && in.bad == nil && in.Resume == nil && r.holds(in.Object.Bucket, in.Object.Key) {
 		if key, isPart := manifest.InventoryArrival(in.Object.Key); isPart && key == "" {
 			r.Log.InfoContext(ctx, "an event of a part of an inventory is passed over: that of its manifest.checksum counts", "job", in.Identity)
 			return nil, nil
@@ -216,6 +216,9 @@ func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 	ref := in.Object
 	switch {
 	case in.bad != nil:
+		if in.Request == nil {
+			s.Source = Source{Kind: "object", Object: &ref} // as far as it could be read
+		}
 		return &bulk.Error{Code: bulk.InvalidRequest, Detail: in.bad.Error()}
 	case in.Request != nil:
 		s.Source.Kind = "keys"

@@ -1,4 +1,4 @@
-// Package queueevent speaks SQS: it tells what the messages of an event are, whatever
+// Package queueevent speaks SQS and SNS: it tells what the messages of an event are, whatever
 // services they came through. It works on any payload that may come without a queue too,
 // such as an S3 event or a request that invokes a function directly.
 package queueevent
@@ -8,8 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-
-	"github.com/aws/aws-lambda-go/events"
+	"strings"
 
 	"bulkpresign/internal/bucketevent"
 	"bulkpresign/internal/bulk"
@@ -36,11 +35,12 @@ const ContinuationMember = "presign_job"
 type Message struct {
 	ID       string // SQS's, to report a batch item failure with; empty without a queue
 	Queue    string // the ARN of the queue, if there is one
+	Topic    string // the ARN of the SNS topic that invoked the function itself, if one did
 	Receipt  string // SQS's handle of this delivery
 	Receives int    // which delivery it is, from 1; 0 if SQS does not tell
 	Kind     Kind
 	Text     []byte              // the message itself
-	Events   []bucketevent.Event // of Objects; none of a test that S3 sent
+	Events   []bucketevent.Event // of Objects, some perhaps with Err; none of a test that S3 sent
 
 	// Identity is the same for every delivery of a message with the same text. It has the
 	// form of bucketevent.Identity. Objects have identities of their own, which do not
@@ -53,35 +53,80 @@ type Message struct {
 }
 
 // Decode reads a payload: the event with which SQS invokes a function, whose messages
-// have an ID, or else the one message that it is itself, without one. It takes the
-// payload over. The error says why an SQS event cannot be read.
+// have an ID, that with which SNS does, or else the one message that it is itself. It takes the
+// payload over. The error says why an event of SQS cannot be read.
 //
 // https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+// https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 func Decode(payload []byte) ([]Message, error) {
 	if s, _ := shapeOf(payload); s == notification {
-		var e events.SQSEvent
-		err := json.Unmarshal(payload, &e)
-		if len(e.Records) > 0 && e.Records[0].EventSource == "aws:sqs" {
-			return fromQueue(&e, err)
+		var e struct{ Records []json.RawMessage }
+		if json.Unmarshal(payload, &e) == nil && len(e.Records) > 0 {
+			var first struct{ EventSource string } // eventSource of SQS, EventSource of SNS: the decoder takes both
+			_ = json.Unmarshal(e.Records[0], &first)
+			switch first.EventSource {
+			case "aws:sqs":
+				return fromQueue(e.Records)
+			case "aws:sns":
+				return fromTopic(e.Records), nil
+			}
 		}
 	}
 	return []Message{Classify(payload)}, nil
 }
 
-func fromQueue(e *events.SQSEvent, err error) ([]Message, error) {
-	if err != nil {
-		return nil, errors.New("the SQS event cannot be read: a field has the wrong type")
-	}
-	all := make([]Message, len(e.Records))
-	for i, r := range e.Records {
-		if r.MessageId == "" {
-			return nil, fmt.Errorf("record %d of the SQS event lacks a messageId", i)
+// fromQueue reads each record for itself. Without its ID a message could not be given back, so that is an error of the
+// whole.
+func fromQueue(records []json.RawMessage) ([]Message, error) {
+	all := make([]Message, len(records))
+	for i, text := range records {
+		var r struct {
+			ID         string          `json:"messageId"`
+			Receipt    string          `json:"receiptHandle"`
+			Queue      string          `json:"eventSourceARN"`
+			Body       json.RawMessage `json:"body"`
+			Attributes struct {
+				Receives json.RawMessage `json:"ApproximateReceiveCount"`
+			} `json:"attributes"`
 		}
-		all[i] = Classify([]byte(r.Body))
-		all[i].ID, all[i].Queue, all[i].Receipt = r.MessageId, r.EventSourceARN, r.ReceiptHandle
-		all[i].Receives, _ = strconv.Atoi(r.Attributes["ApproximateReceiveCount"])
+		_ = json.Unmarshal(text, &r) // what it could not read is empty
+		if r.ID == "" {
+			return nil, fmt.Errorf("record %d of the SQS event lacks a messageId", i+1)
+		}
+		var body string
+		if err := json.Unmarshal(r.Body, &body); err != nil {
+			all[i] = bad(text, fmt.Errorf("record %d of the SQS event has no text as its body", i+1))
+		} else {
+			all[i] = Classify([]byte(body))
+		}
+		all[i].ID, all[i].Queue, all[i].Receipt = r.ID, r.Queue, r.Receipt
+		all[i].Receives, _ = strconv.Atoi(strings.Trim(string(r.Attributes.Receives), `"`))
 	}
 	return all, nil
+}
+
+// fromTopic reads the records with which SNS invokes a function: the message is the same as through a queue.
+func fromTopic(records []json.RawMessage) []Message {
+	all := make([]Message, len(records))
+	for i, text := range records {
+		var r struct {
+			SNS json.RawMessage `json:"Sns"`
+		}
+		var envelope snsEnvelope
+		_ = json.Unmarshal(text, &r)
+		if err := json.Unmarshal(r.SNS, &envelope); err != nil {
+			all[i] = bad(text, fmt.Errorf("record %d of the SNS event cannot be read", i+1))
+			continue
+		}
+		all[i] = Classify([]byte(envelope.Message))
+		all[i].Topic = envelope.TopicArn
+	}
+	return all
+}
+
+// bad is a message that can never be used.
+func bad(text []byte, err error) Message {
+	return Message{Kind: Bad, Text: text, Identity: bucketevent.Identity("message", string(text)), Err: err}
 }
 
 // errDecided ends a look at a text early.
@@ -157,13 +202,20 @@ func Classify(text []byte) Message {
 	return m
 }
 
+// snsEnvelope is what is used of what SNS puts around a message.
+//
+// https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+type snsEnvelope struct {
+	Type, TopicArn, Message string
+}
+
 // unwrap takes SNS's envelope off a text.
 func unwrap(text []byte) ([]byte, shape, error) {
 	s, err := shapeOf(text)
 	if s != sns {
 		return text, s, err
 	}
-	var envelope events.SNSEntity
+	var envelope snsEnvelope
 	if err := json.Unmarshal(text, &envelope); err != nil {
 		return text, unknown, errors.New("the SNS message cannot be read: a field has the wrong type")
 	}

@@ -54,7 +54,8 @@ func TestClassify(t *testing.T) {
 		{``, queueevent.Bad, 0, "no JSON object"},
 		{`["a"]`, queueevent.Bad, 0, "no JSON object"},
 		{`"secret"`, queueevent.Bad, 0, "no JSON object"},
-		{`{"Records":["secret"]}`, queueevent.Bad, 0, "wrong type"},
+		{`{"Records":["secret"]}`, queueevent.Objects, 1, ""}, // an event whose record says that it cannot be read
+		{`{"Records":"secret"}`, queueevent.Bad, 0, "no array"},
 		{`{"detail-type":"x","source":"secret"}`, queueevent.Bad, 0, "not S3's"},
 	} {
 		m := queueevent.Classify([]byte(test.text))
@@ -109,6 +110,7 @@ func TestSamples(t *testing.T) {
 		"sqs-request.json":     {queueevent.Request, true},
 		"sqs-s3.json":          {queueevent.Objects, true},
 		"sqs-sns-s3.json":      {queueevent.Objects, true},
+		"sns-s3.json":          {queueevent.Objects, false},
 	} {
 		all, err := queueevent.Decode(sample(t, name))
 		if err != nil || len(all) != 1 {
@@ -147,9 +149,13 @@ func TestDecode(t *testing.T) {
 			t.Errorf("%d: %+v", i, all[i])
 		}
 	}
+	// A message whose body is none is one of the batch: it has a result, and the others have theirs.
+	all, err = queueevent.Decode([]byte(`{"Records":[` + record("1", `{"keys":["a"]}`) + `,{"eventSource":"aws:sqs","messageId":"2","body":["x"],"attributes":{"ApproximateReceiveCount":3}}]}`))
+	if err != nil || len(all) != 2 || all[0].Kind != queueevent.Request || all[1].Kind != queueevent.Bad || all[1].ID != "2" || all[1].Receives != 3 {
+		t.Errorf("%+v, %v", all, err)
+	}
 	for _, bad := range []string{
 		`{"Records":[{"eventSource":"aws:sqs","body":"{}"}]}`,
-		`{"Records":[{"eventSource":"aws:sqs","messageId":"1","body":["x"]}]}`,
 	} {
 		if all, err := queueevent.Decode([]byte(bad)); err == nil {
 			t.Errorf("%s: %+v", bad, all)
@@ -157,9 +163,30 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// SNS invokes a function itself: each record is a message, and the topic is who brought it.
+func TestDecodeSNS(t *testing.T) {
+	const topic = "arn:aws:sns:eu-west-1:123456789012:t"
+	record := func(message string) string {
+		text, _ := json.Marshal(message)
+		return `{"EventSource":"aws:sns","EventVersion":"1.0","Sns":{"Type":"Notification","Timestamp":"","TopicArn":"` + topic + `","Message":` + string(text) + `}}`
+	}
+	all, err := queueevent.Decode([]byte(`{"Records":[` + record(s3) + "," + record("hello") + "," + record(`{"keys":["a"]}`) + `,{"EventSource":"aws:sns","Sns":"x"}]}`))
+	if err != nil || len(all) != 4 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	for i, kind := range []queueevent.Kind{queueevent.Objects, queueevent.Bad, queueevent.Request, queueevent.Bad} {
+		if all[i].Kind != kind || all[i].ID != "" || i < 3 && all[i].Topic != topic {
+			t.Errorf("%d: %+v", i, all[i])
+		}
+	}
+	if queueevent.Classify([]byte(s3)).Events[0].Identity() != all[0].Events[0].Identity() {
+		t.Error("the object has another identity")
+	}
+}
+
 // Any bytes: no panic, every message is of one kind, and a Bad one says why.
 func FuzzDecode(f *testing.F) {
-	for _, name := range []string{"direct.json", "s3-notification.json", "eventbridge.json", "sqs-request.json", "sqs-s3.json", "sqs-sns-s3.json"} {
+	for _, name := range []string{"direct.json", "s3-notification.json", "eventbridge.json", "sqs-request.json", "sqs-s3.json", "sqs-sns-s3.json", "sns-s3.json"} {
 		f.Add(sample(f, name))
 	}
 	for _, s := range []string{s3, deleted, bridge, s3test, published(s3), published("x"), `{"presign_job":{}}`} {
