@@ -62,6 +62,9 @@ type Scope struct {
 type Signer struct {
 	keyed keyedHash
 	auth  authParameters
+
+	key               []byte // derived; what follows is for forms
+	credential, token string // as they are
 }
 
 // authParameters are the values of the signature's own query parameters, escaped.
@@ -82,8 +85,13 @@ func NewSigner(c Credentials, scope Scope) *Signer {
 	key = mac(key, scope.Service)
 	key = mac(key, terminator)
 
-	s := &Signer{keyed: newKeyedHash(key, algorithm+"\n"+stamp+"\n"+credentialScope+"\n")}
-	s.auth.credential = AppendEscaped(nil, c.AccessKeyID+"/"+credentialScope)
+	s := &Signer{
+		keyed:      newKeyedHash(key, algorithm+"\n"+stamp+"\n"+credentialScope+"\n"),
+		key:        key,
+		credential: c.AccessKeyID + "/" + credentialScope,
+		token:      c.SessionToken,
+	}
+	s.auth.credential = AppendEscaped(nil, s.credential)
 	s.auth.date = []byte(stamp)
 	s.auth.token = AppendEscaped(nil, c.SessionToken)
 	return s
