@@ -213,6 +213,7 @@ var (
 	idCopySource         = named("copy_source")
 	idCopySourceVersion  = named("copy_source_version_id")
 	idObjectAttributes   = named("object_attributes")
+	idTagging            = named("tagging")
 )
 
 // Options that others know by name.
@@ -223,6 +224,7 @@ var (
 	ContentType        = named("content_type")
 	ContentLengthRange = named("content_length_range")
 	ContentTypeStart   = named("content_type_starts_with")
+	KeyStartsWith      = named("key_starts_with")
 	MetadataDirective  = named("metadata_directive")
 	TaggingDirective   = named("tagging_directive")
 	Size               = named("size")
@@ -322,6 +324,11 @@ func (o Operation) Check(options []Option) error {
 				return refuse(opt.ID, "%s", problem)
 			}
 			opt.Value = signed
+		}
+		if o == PostObject && opt.ID == idTagging {
+			if _, problem := tagDocument(opt.Value); problem != "" {
+				return refuse(opt.ID, "%s", problem)
+			}
 		}
 	}
 	Sort(options) // lower case may have changed the order of metadata

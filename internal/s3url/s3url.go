@@ -44,6 +44,7 @@ type Location struct {
 	Host       string // what clients send as Host: Origin's, less a default port
 	PathPrefix string // what stands before the escaped key: "/" or "/photos/"
 	BucketPath string // the path of the bucket itself: "/" or "/photos"
+	FormURL    string // where forms go: the bucket's URL as the SDK writes it
 	Region     string // of the credential scope
 	Service    string // of the credential scope
 }
@@ -92,6 +93,7 @@ func Resolve(ctx context.Context, bucket string, s Settings) (Location, error) {
 		PathPrefix: smithyhttp.JoinPath(resolved.URI.EscapedPath(), "/"),
 	}
 	l.BucketPath = l.PathPrefix
+	l.FormURL = l.Origin + resolved.URI.EscapedPath()
 	if !strings.HasSuffix(l.PathPrefix, "/") {
 		l.PathPrefix += "/"
 	}

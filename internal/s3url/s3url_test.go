@@ -127,6 +127,7 @@ func TestResolve(t *testing.T) {
 			if want.BucketPath = strings.TrimSuffix(want.PathPrefix, "/"); want.BucketPath == "" {
 				want.BucketPath = "/"
 			}
+			want.FormURL = want.Origin + strings.TrimSuffix(want.PathPrefix, "/")
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}

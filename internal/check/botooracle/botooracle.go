@@ -36,6 +36,14 @@ type Output struct {
 	URL    string
 	Header http.Header // the signed headers, as the client must send them, host included
 	Err    error       // boto3 refused; it names boto3's exception and quotes nothing
+
+	Fields map[string]string // of a form
+}
+
+// Form is what generate_presigned_post is given beside bucket, key and expiry.
+type Form struct {
+	Fields     map[string]string `json:"fields"`
+	Conditions []any             `json:"conditions"`
 }
 
 // Require ends a test that has no boto3 to ask: skips it on a developer's machine, fails it
@@ -55,14 +63,26 @@ func Require(t testing.TB) {
 // Nothing is read from the environment, and boto3's clock stands at each input's time.
 // An input costs some 10 to 30 ms.
 func Presign(ctx context.Context, inputs []sdkoracle.Input) ([]Output, error) {
+	return presign(ctx, inputs, func(int) *Form { return nil })
+}
+
+// PresignPost gives boto3's forms as Presign gives its URLs: for each input, whose operation
+// and options do not matter, and its form.
+func PresignPost(ctx context.Context, inputs []sdkoracle.Input, forms []Form) ([]Output, error) {
+	return presign(ctx, inputs, func(i int) *Form { return &forms[i] })
+}
+
+func presign(ctx context.Context, inputs []sdkoracle.Input, form func(int) *Form) ([]Output, error) {
 	interpreter, err := python()
 	if err != nil {
 		return nil, err
 	}
 	var requests bytes.Buffer
 	encoder := json.NewEncoder(&requests)
-	for _, in := range inputs {
-		if err := encoder.Encode(newRequest(in)); err != nil {
+	for i, in := range inputs {
+		r := newRequest(in)
+		r.Form = form(i)
+		if err := encoder.Encode(r); err != nil {
 			return nil, err
 		}
 	}
@@ -96,12 +116,13 @@ func decode(stdout []byte, want int) ([]Output, error) {
 		var answer struct {
 			URL    string
 			Header map[string]string
+			Fields map[string]string
 			Error  string
 		}
 		if err := decoder.Decode(&answer); err != nil {
 			return nil, fmt.Errorf("boto3's answer %d of %d: %w", i+1, want, err)
 		}
-		outputs[i] = Output{URL: answer.URL, Header: make(http.Header)}
+		outputs[i] = Output{URL: answer.URL, Header: make(http.Header), Fields: answer.Fields}
 		for name, value := range answer.Header {
 			outputs[i].Header.Set(name, value)
 		}
@@ -130,6 +151,7 @@ type request struct {
 	FIPS            bool           `json:"fips"`
 	Accelerate      bool           `json:"accelerate"`
 	UseARNRegion    bool           `json:"use_arn_region"`
+	Form            *Form          `json:"form"`
 }
 
 func newRequest(in sdkoracle.Input) request {

@@ -1,7 +1,8 @@
 """boto3's presigner as a filter: a JSON request a line in, a JSON answer a line out.
 
 The Go side (botooracle.go) says what a request is. An answer is {"url", "header"} with the
-headers that the signature covers, or {"error"} with the name of boto3's exception.
+headers that the signature covers, {"url", "fields"} for a form, or {"error"} with the name
+of boto3's exception.
 """
 
 import datetime
@@ -12,6 +13,7 @@ import sys
 import boto3
 import botocore.auth
 import botocore.compat
+import botocore.signers
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -30,6 +32,7 @@ class RecordingAuth(botocore.auth.S3SigV4QueryAuth):
 
 def set_clock(time):
     botocore.auth.get_current_datetime = lambda remove_tzinfo=True: time
+    botocore.signers.get_current_datetime = lambda remove_tzinfo=True: time
 
 
 def client(request):
@@ -84,6 +87,15 @@ def parameters(s3, request):
 def answer(request):
     set_clock(datetime.datetime.strptime(request["time"], "%Y%m%dT%H%M%SZ"))
     s3 = client(request)
+    if request.get("form"):
+        form = s3.generate_presigned_post(
+            request["bucket"],
+            request["key"],
+            Fields=request["form"]["fields"],
+            Conditions=request["form"]["conditions"],
+            ExpiresIn=request["expires_in"],
+        )
+        return {"url": form["url"], "fields": form["fields"]}
     url = s3.generate_presigned_url(
         re.sub(r"(?<!^)([A-Z])", r"_\1", request["operation"]).lower(),
         Params=parameters(s3, request),
@@ -95,6 +107,7 @@ def answer(request):
 def main():
     # The name that is replaced to stop the clock must be there, or it runs on.
     assert botocore.auth.get_current_datetime is botocore.compat.get_current_datetime
+    assert botocore.signers.get_current_datetime is botocore.compat.get_current_datetime
     botocore.auth.AUTH_TYPE_MAPS["s3v4-query"] = RecordingAuth
     print(json.dumps({"boto3": boto3.__version__}))
     for line in sys.stdin.buffer:
