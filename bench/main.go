@@ -63,6 +63,9 @@ func bench(rounds int) error {
 		return err
 	}
 	defer t.stop()
+	if err := t.enterUploads(keys); err != nil {
+		return err
+	}
 	if err := run(t.all(), rounds); err != nil {
 		return err
 	}

@@ -24,10 +24,15 @@ type table struct {
 	limits          []*contestant // one stream of SHA-256 on each of so many processors, from one on
 	compressions    float64       // a URL
 	processes       []*process
+	uploads         []duel
 }
 
 func (t *table) all() []*contestant {
-	return slices.Concat(t.limits, t.ours, t.rivals)
+	all := slices.Concat(t.limits, t.ours, t.rivals)
+	for _, d := range t.uploads {
+		all = append(all, d.ours, d.sdk)
+	}
+	return all
 }
 
 // limit is that of one processor.
@@ -79,6 +84,8 @@ func (t *table) print(w io.Writer, rounds int) {
 		rows = append(rows, t.row(c))
 	}
 	writeMarkdown(w, rows)
+	fmt.Fprintln(w)
+	t.printUploads(w)
 	fmt.Fprintln(w)
 	writeMarkdown(w, kernelRows())
 
