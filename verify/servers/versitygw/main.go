@@ -74,7 +74,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	backend, err := posix.New(objects, store, posix.PosixOpts{VersioningDir: versions, SideCarDir: sidecar, Concurrency: 16})
+	backend, err := posix.New(objects, store, posix.PosixOpts{VersioningDir: versions, SideCarDir: sidecar, Concurrency: 16, CopyObjectThreshold: 5 << 30})
 	if err != nil {
 		return err
 	}
