@@ -18,12 +18,14 @@ const (
 	inSignatures section = iota // only in the format compact, where it stands for inURLs
 	inURLs
 	inPartURLs
+	inPosts
+	inUploads
 	inItemHeaders
 	inErrors
 	numSections
 )
 
-var sectionNames = [numSections]string{"signatures", "urls", "part_urls", "item_headers", "errors"}
+var sectionNames = [numSections]string{"signatures", "urls", "part_urls", "posts", "uploads", "item_headers", "errors"}
 
 // sections is a set of them.
 type sections uint8
@@ -42,7 +44,14 @@ func (p *Plan) sectionsOf(k kind, options []s3op.Option) sections {
 	switch k {
 	case failed:
 		return of(inErrors)
-	case batched:
+	}
+	switch p.Operation { // no headers of their own: a form has fields, an upload several requests
+	case s3op.PostObject:
+		return of(inPosts)
+	case s3op.MultipartUpload:
+		return of(inUploads)
+	}
+	if k == batched {
 		return of(inURLs)
 	}
 	in := of(inURLs)
@@ -77,7 +86,13 @@ func (p *Plan) hasMembers(s section, f Format) bool {
 }
 
 // always tells whether a section is there even when it is empty.
-func (f Format) always(s section) bool {
+func (p *Plan) always(f Format, s section) bool {
+	switch p.Operation {
+	case s3op.PostObject:
+		return s == inPosts
+	case s3op.MultipartUpload:
+		return s == inUploads
+	}
 	return s == inURLs && f == JSON || s == inSignatures && f == Compact
 }
 
@@ -88,7 +103,7 @@ func (p *Plan) writeObject(w *writer, f Format) {
 		if s == inItemHeaders {
 			p.writeHeaders(w)
 		}
-		if !f.always(s) && !p.hasMembers(s, f) {
+		if !p.always(f, s) && !p.hasMembers(s, f) {
 			continue
 		}
 		w.name(sectionNames[s])
@@ -109,7 +124,7 @@ func (p *Plan) sizeObject(w *writer, f Format, limit int) (size, fits int) {
 	p.writeHeaders(w)
 	var began, comma sections
 	for s := range numSections {
-		if f.always(s) {
+		if p.always(f, s) {
 			w.name(sectionNames[s])
 			w.begin()
 			w.end()
@@ -217,6 +232,14 @@ func (p *Plan) writeMember(w *writer, i int, s section) {
 			w.quote()
 		}
 		w.end()
+	case inPosts:
+		w.begin()
+		w.form(p, e)
+		w.end()
+	case inUploads:
+		w.begin()
+		w.upload(p, i)
+		w.end()
 	case inItemHeaders:
 		w.headers(p.settled(e))
 	case inErrors:
@@ -242,7 +265,16 @@ func (p *Plan) Sign() {
 		return
 	}
 	p.signatures = make([]sigv4.Signature, len(p.paths))
-	p.presigner.SignAll(p.signatures, p.paths)
+	p.signAll(p.signatures, p.paths)
+}
+
+// signAll signs many keys with the batch's options.
+func (p *Plan) signAll(signatures []sigv4.Signature, paths []sigv4.Path) {
+	if p.forms != nil {
+		p.forms.SignAll(signatures, func(i int) string { return paths[i].Key() })
+		return
+	}
+	p.presigner.SignAll(signatures, paths)
 }
 
 // signedAhead is how many keys a stream signs at a time: enough to be fast, few enough
@@ -266,7 +298,7 @@ func (p *Plan) signFrom(first int) {
 		p.signatures = make([]sigv4.Signature, n)
 	}
 	p.signatures, p.signedFrom = p.signatures[:n], first
-	p.presigner.SignAll(p.signatures, p.paths[first:first+n])
+	p.signAll(p.signatures, p.paths[first:first+n])
 }
 
 // pathText is a path as it stands in a URL, valid until the next call.
@@ -352,6 +384,8 @@ func (p *Plan) urlsOf(e entry) int {
 		return 0
 	case e.in.has(inPartURLs):
 		return s3op.CountParts(p.settled(e))
+	case e.in.has(inUploads):
+		return p.uploadURLs(e)
 	}
 	return 1
 }

@@ -91,6 +91,8 @@ type answer struct {
 	ExpiresAtBasis string                       `json:"expires_at_basis"`
 	URLs           map[string]string            `json:"urls"`
 	PartURLs       map[string]map[string]string `json:"part_urls"`
+	Posts          map[string]any               `json:"posts"`
+	Uploads        map[string]any               `json:"uploads"`
 	Headers        map[string]string            `json:"headers"`
 	ItemHeaders    map[string]map[string]string `json:"item_headers"`
 	Errors         map[string]struct {

@@ -27,6 +27,7 @@ const (
 	UnsafeKey       Code = "UnsafeKey"
 	InvalidOption   Code = "InvalidOption"
 	ConflictingItem Code = "ConflictingItem"
+	UploadFailed    Code = "UploadFailed" // S3 did not begin or list an upload
 )
 
 // Error is why a whole request failed. Its Detail is for the caller: it says what

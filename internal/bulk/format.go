@@ -81,7 +81,7 @@ func FormatOf(mediaType string) (f Format, ok bool) {
 // each URL written as soon as it is signed, which is faster.
 func (p *Plan) Append(dst []byte, f Format, q Quoting) []byte {
 	w := &writer{dst: dst, quoting: q}
-	if p.signatures == nil {
+	if p.signatures == nil && p.forms == nil {
 		p.presigner.Expect(len(p.paths))
 		w.places = make([]int, 0, len(p.paths))
 	}
@@ -173,6 +173,10 @@ func (p *Plan) writeLines(w *writer, i int, f Format) {
 	e := p.entries[i]
 	if e.kind == failed {
 		p.writeFailed(w, i, f)
+		return
+	}
+	if e.in.has(inPosts) || e.in.has(inUploads) {
+		p.writeObjectLine(w, i)
 		return
 	}
 	if !e.in.has(inPartURLs) {

@@ -14,6 +14,7 @@ import (
 
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/s3query"
 	"bulkpresign/internal/s3url"
 	"bulkpresign/internal/sigv4"
 )
@@ -33,6 +34,9 @@ type Service struct {
 	// RequestID, if not nil, has every URL say who asked for it, see attribution: it is
 	// the id of the request that the context belongs to.
 	RequestID func(context.Context) string
+
+	// S3 is asked for a caller: to begin an upload, say.
+	S3 *s3query.Client
 }
 
 // Basis says what the figure expires_at rests on.
@@ -75,8 +79,10 @@ type Plan struct {
 	signer      *sigv4.Signer
 	scratch     sigv4.Request
 	attribution []sigv4.Parameter
-	presigner   *sigv4.Presigner // for the batch's options
-	single      *sigv4.Presigner // for one item's own, reset for each
+	presigner   *sigv4.Presigner  // for the batch's options
+	single      *sigv4.Presigner  // for one item's own, reset for each
+	forms       *sigv4.PostSigner // for the batch's options; nil but for PostObject
+	uploads     map[int32]*upload // by item; of a MultipartUpload
 
 	entries    []entry           // the distinct keys, in the order of the request
 	paths      []sigv4.Path      // of the entries to be signed with presigner
@@ -135,6 +141,11 @@ func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*
 	p.judgeKeys(&s.Policy)
 	if p.grant != nil {
 		p.Rules = p.grant.Rules()
+	}
+	if p.Operation == s3op.MultipartUpload {
+		if err := s.begin(ctx, p, maxBegun); err != nil {
+			return nil, err
+		}
 	}
 	for _, e := range p.entries {
 		p.in |= e.in
@@ -211,6 +222,9 @@ func (p *Plan) signWith(credentials Credentials, s *Service) error {
 	}
 	p.fill(&p.scratch, p.Operation, p.options, "")
 	p.presigner = p.signer.Presigner(&p.scratch)
+	if p.Operation == s3op.PostObject {
+		p.forms = p.formSigner(p.options)
+	}
 	return nil
 }
 
@@ -249,8 +263,8 @@ func (s *Service) allow(p *Plan, caller policy.Caller, count int) error {
 	if !s.Policy.AllowsOperation(p.Operation) {
 		return failf(OperationNotAllowed, "operation %s is not one that this service signs for", p.Operation)
 	}
-	if p.Operation == s3op.PostObject || p.Operation == s3op.MultipartUpload {
-		return failf(InvalidRequest, "operation %s is not served yet", p.Operation)
+	if f := p.request.Format; f != nil && *f != JSON && *f != NDJSON && (p.Operation == s3op.PostObject || p.Operation == s3op.MultipartUpload) {
+		return failf(InvalidRequest, `format %q is for single URLs, and %s needs more for each key: take "json" or "ndjson"`, f, p.Operation)
 	}
 	if f := p.request.Format; f != nil && *f == Aria2 && p.Operation != s3op.GetObject {
 		return failf(InvalidRequest, `format "aria2" is for downloads, that is for GetObject: for %s take "curl" or "json"`, p.Operation)
@@ -322,7 +336,9 @@ func (p *Plan) judgeOptions() error {
 		return failf(InvalidOption, "%v", err)
 	}
 	p.options = settled
-	p.headers = headers(settled)
+	if p.Operation != s3op.PostObject && p.Operation != s3op.MultipartUpload {
+		p.headers = headers(settled)
+	}
 	p.parts = s3op.PartNumbers(settled)
 	p.lacking = p.Operation.Complete(settled)
 	if p.grant != nil {
@@ -417,6 +433,7 @@ func (p *Plan) clear() {
 	p.entries = slices.Grow(p.entries[:0], n)
 	p.paths = slices.Grow(p.paths[:0], n)
 	clear(p.failures)
+	clear(p.uploads)
 	p.in = 0
 }
 
@@ -427,7 +444,7 @@ func (p *Plan) judgeItem(allowed *policy.Policy, i int) (e entry, f failure) {
 	switch {
 	case f.code != "":
 		e.kind = failed
-	case p.parts != nil || p.Operation.OfBucket() || !slices.Equal(options, p.options):
+	case p.parts != nil || p.Operation.OfBucket() || p.Operation == s3op.MultipartUpload || !slices.Equal(options, p.options):
 		e.kind = special
 	}
 	e.in = p.sectionsOf(e.kind, options)
@@ -488,6 +505,8 @@ func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option,
 		return nil, failure{code: KeyNotAllowed, message: fmt.Sprintf("HeadBucket is about the whole bucket, and this service signs for what begins with %q", allowed.KeyPrefix)}
 	case key == "" && !p.Operation.OfBucket():
 		return nil, failure{code: EmptyKey, message: "the key is empty"}
+	case p.Operation == s3op.PostObject && strings.Contains(key, s3op.FilenameVariable):
+		return nil, failure{code: UnsafeKey, message: `the key holds "${filename}", which S3 replaces in a form by the name of the file: give the key without it and "key_starts_with": true to mean that`}
 	case len(key) > MaxKeyBytes:
 		return nil, failure{code: KeyTooLong, message: fmt.Sprintf("the key has %d bytes of UTF-8 and S3 takes at most %d", len(key), MaxKeyBytes)}
 	case !allowed.AllowsKey(key):
@@ -513,7 +532,7 @@ func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option,
 			f = p.failure(p.grant.BatchOptions(key, rule))
 		}
 		if f.code == "" {
-			f = p.judgeSource(allowed, p.options)
+			f = p.judgeLast(allowed, p.options)
 		}
 		return p.options, f
 	}
@@ -531,9 +550,19 @@ func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option,
 		f = p.failure(p.grant.Options(key, rule, options, p.Operation))
 	}
 	if f.code == "" {
-		f = p.judgeSource(allowed, options)
+		f = p.judgeLast(allowed, options)
 	}
 	return options, f
+}
+
+// judgeLast judges what effective options mean for the operation.
+func (p *Plan) judgeLast(allowed *policy.Policy, options []s3op.Option) failure {
+	if p.Operation == s3op.MultipartUpload {
+		if _, err := newUpload(options); err != nil {
+			return failure{code: InvalidOption, message: err.Error()}
+		}
+	}
+	return p.judgeSource(allowed, options)
 }
 
 // judgeSource judges the object that is to be copied. Who has a copy of it can read it, so

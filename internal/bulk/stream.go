@@ -11,6 +11,7 @@ import (
 	"bulkpresign/internal/deflate"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/s3query"
 	"bulkpresign/internal/s3url"
 	"bulkpresign/internal/sigv4"
 )
@@ -29,7 +30,12 @@ type Entry struct {
 const chunk = 4096
 
 // Chunk is how many entries Append had best be given at a time.
-func (t *Stream) Chunk() int { return max(1, chunk/max(1, len(t.plan.parts))) }
+func (t *Stream) Chunk() int {
+	if t.plan.Operation == s3op.MultipartUpload {
+		return s3query.MaxConnections
+	}
+	return max(1, chunk/max(1, len(t.plan.parts)))
+}
 
 // Tally is what became of the entries so far. Repeated keys count each time: a list
 // has one line of result for each of its entries.
@@ -209,9 +215,15 @@ func (t *Stream) Append(ctx context.Context, entries []Entry, room int) (taken i
 		p.signatures = make([]sigv4.Signature, cap(p.paths))
 	}
 	p.signatures = p.signatures[:len(p.paths)]
-	p.presigner.SignAll(p.signatures, p.paths)
+	p.signAll(p.signatures, p.paths)
+	begun := p.Operation == s3op.MultipartUpload
+	if begun {
+		if err := t.service.begin(ctx, p, len(entries)); err != nil {
+			return 0, err
+		}
+	}
 	for i := range p.entries {
-		if i > 0 && t.out.zip.Len() >= room {
+		if i > 0 && t.out.zip.Len() >= room && !begun { // what was begun is not to be begun again
 			t.out.flush()
 			return i, nil
 		}

@@ -38,6 +38,11 @@ type writer struct {
 	// are left out at first: -1 is for a path that has no URL.
 	places []int
 
+	formText []byte            // what the forms of formsOf have in common, as it stands in the answer
+	formsOf  *sigv4.PostSigner // nil before the first form
+
+	path []byte // scratch
+
 	to  io.Writer
 	err error // of to: what follows is not written
 }
@@ -66,6 +71,10 @@ type zip struct {
 	question deflate.Run // what stands between path and signature
 	auth     deflate.Run // the beginning of it that items with other options share
 	shared   []byte      // the text of auth
+	baseText []byte      // the text of base
+
+	form   deflate.Run // what the batch's forms have in common
+	formOf *sigv4.PostSigner
 }
 
 func newZip(dst []byte, presigner *sigv4.Presigner) *zip {
@@ -76,7 +85,7 @@ func newZip(dst []byte, presigner *sigv4.Presigner) *zip {
 
 // learn tells the compressor what the URLs of a presigner have in common.
 func (z *zip) learn(presigner *sigv4.Presigner) {
-	z.base = z.Learn(presigner.Base())
+	z.base, z.baseText = z.Learn(presigner.Base()), presigner.Base()
 	z.question = z.Learn(presigner.Question())
 	z.shared = nil
 	if end := bytes.Index(presigner.Question(), []byte("X-Amz-SignedHeaders=")); end > 0 {
@@ -189,23 +198,45 @@ func (w *writer) url(p *Plan, e entry, number string) {
 		w.zip.Run(w.zip.question)
 		w.zip.Hex(p.signature(e)[:])
 	default:
-		w.flush()
-		presigner, path := p.own(e, number)
-		signature := presigner.Sign(path)
-		if p.Operation.OfBucket() { // whose base may lack the last slash
-			w.zip.Text(presigner.Base())
-		} else {
-			w.zip.Run(w.zip.base)
-		}
-		w.zip.Similar(p.pathText(path))
-		question := presigner.Question()
-		if rest, ok := bytes.CutPrefix(question, w.zip.shared); ok {
-			w.zip.Run(w.zip.auth)
-			question = rest
-		}
-		w.zip.Text(question)
-		w.zip.Hex(signature[:])
+		w.zipURL(p.own(e, number))
 	}
+}
+
+// zipURL compresses the URL of a presigner that is not the batch's.
+func (w *writer) zipURL(presigner *sigv4.Presigner, path sigv4.Path) {
+	w.flush()
+	signature := presigner.Sign(path)
+	if bytes.Equal(presigner.Base(), w.zip.baseText) {
+		w.zip.Run(w.zip.base)
+	} else { // an operation of a bucket, whose base may lack the last slash
+		w.zip.Text(presigner.Base())
+	}
+	w.path = path.Append(w.path[:0])
+	w.zip.Similar(w.path)
+	question := presigner.Question()
+	if rest, ok := bytes.CutPrefix(question, w.zip.shared); ok {
+		w.zip.Run(w.zip.auth)
+		question = rest
+	}
+	w.zip.Text(question)
+	w.zip.Hex(signature[:])
+}
+
+// ownURL writes the URL of a presigner that is not the batch's as a JSON string.
+func (w *writer) ownURL(presigner *sigv4.Presigner, path sigv4.Path) {
+	w.quote()
+	switch {
+	case w.counting:
+		w.counted += presigner.URLLen(path)
+	case w.err != nil:
+	case w.zip != nil:
+		w.zipURL(presigner, path)
+	default:
+		signature := presigner.Sign(path)
+		w.dst = presigner.AppendURL(w.dst, path, &signature)
+		w.spill()
+	}
+	w.quote()
 }
 
 // signature writes the signature of a batched entry in hex.

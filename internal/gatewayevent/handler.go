@@ -82,6 +82,9 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, record *audit.Re
 	} else {
 		answer.Whole, failed = h.whole(ctx, event, plan)
 	}
+	if failed != nil {
+		h.Service.GiveUp(ctx, plan)
+	}
 	return answer
 }
 
@@ -95,7 +98,7 @@ func (h *Handler) planOf(ctx context.Context, event *httpEvent, record *audit.Re
 		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: "the body is not valid base64"}
 	}
 	record.Caller = event.caller
-	return h.plan(ctx, record, body, true)
+	return h.plan(ctx, record, body, event)
 }
 
 // whole makes an HTTP answer in one piece, compressed where that is wanted.
@@ -154,7 +157,7 @@ func appendHead(b []byte, status int, mediaType string, headers ...string) []byt
 func (h *Handler) direct(ctx context.Context, payload []byte, record *audit.Record) (answer []byte, failed *bulk.Error) {
 	defer func() { h.end(ctx, record, &failed, recover()) }()
 	record.Caller = policy.Caller{Kind: policy.Direct}
-	plan, failed := h.plan(ctx, record, payload, false)
+	plan, failed := h.plan(ctx, record, payload, nil)
 	if failed != nil {
 		return nil, failed
 	}
@@ -168,7 +171,10 @@ func (h *Handler) direct(ctx context.Context, payload []byte, record *audit.Reco
 		answer, failed = answerPlain(plan, format, bulk.Quoted, envelope{`"`, `"`}, `ask for "encoding": "gzip"`)
 	}
 	if h.canDeliver(plan, failed) {
-		return h.deliver(ctx, plan, format, bulk.Bare, envelope{})
+		answer, failed = h.deliver(ctx, plan, format, bulk.Bare, envelope{})
+	}
+	if failed != nil {
+		h.Service.GiveUp(ctx, plan)
 	}
 	return answer, failed
 }
@@ -197,14 +203,18 @@ func (h *Handler) deliver(ctx context.Context, plan *bulk.Plan, f bulk.Format, q
 	return append(answer, e.after...), nil
 }
 
-// plan judges a request of the record's caller.
-func (h *Handler) plan(ctx context.Context, record *audit.Record, body []byte, isHTTP bool) (*bulk.Plan, *bulk.Error) {
+// plan judges a request of the record's caller. A direct invoke has no event.
+func (h *Handler) plan(ctx context.Context, record *audit.Record, body []byte, event *httpEvent) (*bulk.Plan, *bulk.Error) {
 	request, err := bulk.Decode(body, h.Service.Policy.MaxKeys)
-	if err == nil && isHTTP && request.Encoding != "" {
+	if err == nil && event != nil && request.Encoding != "" {
 		err = &bulk.Error{Code: bulk.InvalidRequest, Detail: `field "encoding" is for direct invokes: over HTTP send the header Accept-Encoding`}
 	}
 	var plan *bulk.Plan
 	if err == nil {
+		if event != nil && request.Format == nil { // so that it is judged like one that was named
+			format := event.accepted()
+			request.Format = &format
+		}
 		record.Items, record.Operation = request.Count, request.Operation.String()
 		plan, err = h.Service.Plan(ctx, record.Caller, request)
 	}

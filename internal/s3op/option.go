@@ -204,8 +204,6 @@ var byName = sync.OnceValue(func() map[string]ID {
 
 // Options that others or the batch know by name.
 var (
-	idUploadID           = named("upload_id")
-	idPartNumber         = named("part_number")
 	idPartNumbers        = named("part_numbers")
 	idFilename           = named("filename")
 	idContentDisposition = named("response_content_disposition")
@@ -228,6 +226,12 @@ var (
 	MetadataDirective  = named("metadata_directive")
 	TaggingDirective   = named("tagging_directive")
 	Size               = named("size")
+	PartSize           = named("part_size")
+	Resume             = named("resume")
+	UploadID           = named("upload_id")
+	PartNumber         = named("part_number")
+	MaxParts           = named("max_parts")
+	PartNumberMarker   = named("part_number_marker")
 )
 
 // named is for the few names that are looked up while the program starts.
@@ -393,7 +397,7 @@ func (o Operation) Settle(options []Option) ([]Option, error) {
 			filename = opt.Value
 		case idContentDisposition:
 			disposition = opt.Value
-		case idPartNumber:
+		case PartNumber:
 			number = opt.Value
 		case idPartNumbers:
 			numbers = opt.Value
@@ -421,7 +425,7 @@ func (o Operation) Settle(options []Option) ([]Option, error) {
 		return nil, refuse(idFilename, "and %q exclude each other: give one of them", idContentDisposition)
 	}
 	if number != "" && numbers != "" {
-		return nil, refuse(idPartNumbers, "and %q exclude each other: give one of them", idPartNumber)
+		return nil, refuse(idPartNumbers, "and %q exclude each other: give one of them", PartNumber)
 	}
 	if createOnly == "true" && match != "" && match != "*" || createOnly == "false" && match == "*" {
 		return nil, refuse(CreateOnly, `and %q contradict each other: true is short for "*"`, IfNoneMatch)
@@ -456,10 +460,10 @@ func (o Operation) Complete(settled []Option) error {
 	}
 	has := set(1 << o)
 	switch {
-	case has&(part|ofUpload|partCopy) != 0 && !given(idUploadID):
-		return refuse(idUploadID, "is missing: %s needs the UploadId that CreateMultipartUpload gave", o)
-	case has&(part|partCopy) != 0 && !given(idPartNumber, idPartNumbers):
-		return refuse(idPartNumber, "or %q is missing: %s needs one of them", idPartNumbers, o)
+	case has&(part|ofUpload|partCopy) != 0 && !given(UploadID):
+		return refuse(UploadID, "is missing: %s needs the UploadId that CreateMultipartUpload gave", o)
+	case has&(part|partCopy) != 0 && !given(PartNumber, idPartNumbers):
+		return refuse(PartNumber, "or %q is missing: %s needs one of them", idPartNumbers, o)
 	case has&copying != 0 && !given(idCopySource):
 		return refuse(idCopySource, `is missing: %s needs the object to copy, written as "bucket/key"`, o)
 	case has&attrs != 0 && !given(idObjectAttributes):

@@ -9,6 +9,7 @@ import (
 	"bulkpresign/internal/awscreds"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/config"
+	"bulkpresign/internal/s3query"
 )
 
 // New makes a Service of what is configured, and the Source of its credentials.
@@ -19,7 +20,7 @@ func New(c *config.Config, log *slog.Logger) (*bulk.Service, *awscreds.Source) {
 		Results:     c.Results,
 		Log:         log,
 	}
-	s := &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now}
+	s := &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now, S3: new(s3query.Client)}
 	if c.Attribution {
 		s.RequestID = audit.RequestID
 	}

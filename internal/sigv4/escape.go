@@ -56,6 +56,9 @@ func PathOf(key string) Path {
 	return p
 }
 
+// Key is the key that the path is of.
+func (p Path) Key() string { return p.key }
+
 // Append appends the path as it stands in a URL.
 func (p Path) Append(dst []byte) []byte {
 	n := len(dst)

@@ -148,11 +148,11 @@ func AppendPolicyText(dst []byte, s string) []byte {
 
 // AppendPolicy appends the policy of a key as the form has it, in base64.
 func (p *PostSigner) AppendPolicy(dst []byte, key string) []byte {
-	return p.appendOwn(append(dst, p.head...), key)
+	return p.AppendPolicyEnd(append(dst, p.head...), key)
 }
 
-// appendOwn appends what the policy of a key has of its own.
-func (p *PostSigner) appendOwn(dst []byte, key string) []byte {
+// AppendPolicyEnd appends what a policy has behind PolicyHead.
+func (p *PostSigner) AppendPolicyEnd(dst []byte, key string) []byte {
 	// The text is written behind the place of its encoding, and encoded from there.
 	size := len(p.carried) + policyTextLen(key) + len(p.tail)
 	encoded := base64.StdEncoding.EncodedLen(size)
@@ -269,7 +269,7 @@ func (w *postWorker) sign(p *PostSigner, signatures []Signature, key func(i int)
 // lay writes what the inner hash of a key still takes, padded.
 func (p *PostSigner) lay(dst []byte, key string) []byte {
 	dst = append(dst[:0], p.head[p.hashed-block:]...)
-	dst = p.appendOwn(dst, key)
+	dst = p.AppendPolicyEnd(dst, key)
 	total := p.hashed + len(dst)
 	dst = append(dst, 0x80)
 	for (len(dst)+8)%block != 0 {
