@@ -87,6 +87,11 @@ func (s *Source) Credentials(ctx context.Context, need *bulk.Need) (bulk.Credent
 	if !c.HasKeys() {
 		return bulk.Credentials{}, errors.New("retrieve credentials: the access key or its secret is empty")
 	}
+	for name, value := range map[string]string{"access key's ID": c.AccessKeyID, "secret access key": c.SecretAccessKey, "session token": c.SessionToken} {
+		if strings.TrimSpace(value) != value {
+			return bulk.Credentials{}, fmt.Errorf("retrieve credentials: the %s begins or ends with white space, a line break perhaps: S3 would refuse every URL", name)
+		}
+	}
 	snapshot := bulk.Credentials{Credentials: sigv4.Credentials{
 		AccessKeyID:     c.AccessKeyID,
 		SecretAccessKey: c.SecretAccessKey,

@@ -52,6 +52,17 @@ func must(t *testing.T, s *awscreds.Source) bulk.Credentials {
 	return c
 }
 
+// White space around a key is signed with as it is, and S3 refuses every URL: it is said instead, without the key.
+func TestWhiteSpace(t *testing.T) {
+	for _, set := range [][3]string{{" AKID", secret, token}, {"AKID", secret + "\n", token}, {"AKID", secret, token + "\r\n"}} {
+		clean(t, "AWS_ACCESS_KEY_ID="+set[0], "AWS_SECRET_ACCESS_KEY="+set[1], "AWS_SESSION_TOKEN="+set[2])
+		_, err := new(awscreds.Source).Credentials(t.Context(), &bulk.Need{})
+		if err == nil || !strings.Contains(err.Error(), "white space") || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), token) {
+			t.Errorf("%q: %v", set[0], err != nil)
+		}
+	}
+}
+
 // A Lambda's credentials are in its environment, and nobody knows their end.
 func TestEnvironment(t *testing.T) {
 	clean(t, "AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY="+secret, "AWS_SESSION_TOKEN="+token)

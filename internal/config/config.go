@@ -174,11 +174,23 @@ func (l *loader) region() string {
 	return ""
 }
 
+// endpoint is what stands in URLs.
 func (l *loader) endpoint() string {
-	variables := []string{"PRESIGN_ENDPOINT_URL"}
-	if !l.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
-		variables = append(variables, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+	if endpoint := l.firstEndpoint("PRESIGN_ENDPOINT_URL"); endpoint != "" {
+		return endpoint
 	}
+	return l.sdkEndpoint()
+}
+
+// sdkEndpoint is what the SDK would take.
+func (l *loader) sdkEndpoint() string {
+	if l.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+		return ""
+	}
+	return l.firstEndpoint("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+}
+
+func (l *loader) firstEndpoint(variables ...string) string {
 	for _, variable := range variables {
 		if endpoint := l.getenv(variable); endpoint != "" {
 			if err := s3url.CheckEndpoint(endpoint); err != nil {
@@ -194,10 +206,10 @@ func (l *loader) addressing() s3url.Addressing {
 	switch a := s3url.Addressing(l.getenv("PRESIGN_ADDRESSING")); a {
 	case "":
 		return s3url.Auto
-	case s3url.Auto, s3url.Virtual, s3url.Path:
+	case s3url.Auto, s3url.Virtual, s3url.Path, s3url.Host:
 		return a
 	}
-	l.problem("PRESIGN_ADDRESSING", "must be auto, virtual or path")
+	l.problem("PRESIGN_ADDRESSING", "must be auto, virtual, path or host")
 	return s3url.Auto
 }
 
@@ -234,6 +246,9 @@ func (l *loader) buckets(common s3url.Settings) (names []string, places map[stri
 		}
 		names = append(names, name)
 		places[name] = p
+	}
+	if common.Addressing == s3url.Host && len(names) > 1 {
+		l.problem("PRESIGN_ADDRESSING", "is host, where the endpoint is one bucket, and %s names %d", variable, len(names))
 	}
 	if len(names) == 0 && len(l.list(variable)) == 0 {
 		l.problem(variable, "is not set: name the buckets that may be signed for")
@@ -322,6 +337,9 @@ func (l *loader) results(s s3url.Settings) *s3url.Folder {
 	}
 	if hasRegion {
 		s.Region = region
+	}
+	if s.Addressing == s3url.Host && name != l.getenv("PRESIGN_BUCKETS") { // the endpoint is another bucket
+		s.Addressing, s.Endpoint = s3url.Auto, l.sdkEndpoint()
 	}
 	var location s3url.Location
 	if l.locatable {

@@ -357,3 +357,37 @@ func TestLists(t *testing.T) {
 		t.Errorf("without what the function needs: %v", err)
 	}
 }
+
+// With the addressing host the endpoint is the one bucket that is signed for; results lie elsewhere, where the SDK looks.
+func TestEndpointIsTheBucket(t *testing.T) {
+	c, err := config.Load(environment("PRESIGN_ADDRESSING=host", "PRESIGN_ENDPOINT_URL=https://files.example.com", "PRESIGN_RESULTS_BUCKET=results"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := c.Locate("photos")
+	if err != nil || l.Origin != "https://files.example.com" || l.PathPrefix != "/" {
+		t.Errorf("photos lies at %q, %q, error %v", l.Origin, l.PathPrefix, err)
+	}
+	if got := c.Results.Location.Origin; got != "https://results.s3.eu-west-1.amazonaws.com" {
+		t.Errorf("results lie at %q", got)
+	}
+	for _, test := range []struct{ set, want string }{
+		{"PRESIGN_BUCKETS=photos,films", "the endpoint is one bucket"},
+		{"PRESIGN_ENDPOINT_URL=", "there is none"},
+	} {
+		_, err := config.Load(environment("PRESIGN_ADDRESSING=host", "PRESIGN_ENDPOINT_URL=https://files.example.com", test.set))
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", test.set, err)
+		}
+	}
+	// Settings with which every URL would be refused end the start.
+	for _, test := range []struct{ set, want string }{
+		{"PRESIGN_BUCKETS=photos@eu-west-1a", "write its region, eu-west-1"},
+		{"PRESIGN_ENDPOINT_URL=https://photos.s3.eu-west-1.amazonaws.com", "names the bucket already"},
+		{"PRESIGN_ENDPOINT_URL=https://s3.amazonaws.com", "global"},
+	} {
+		if _, err := config.Load(environment(test.set)); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", test.set, err)
+		}
+	}
+}

@@ -160,7 +160,11 @@ func (r *Runner) signStream(ctx context.Context, w *work, s *Summary) (signer, e
 	s.count(state.Tally)
 	s.Lifetime = &state.Lifetime
 	if err == nil && state.Tally.Entries == 0 {
-		err = &bulk.Error{Code: NothingToSign, Detail: "no object has a key under the prefix"}
+		detail := "no object has a key under the prefix"
+		if w.request.Source == bulk.Manifest {
+			detail = "the list has no entries: an inventory is empty when the bucket is, or when its filter matches no object"
+		}
+		err = &bulk.Error{Code: NothingToSign, Detail: detail}
 	}
 	if err == nil {
 		var o delivery.Object

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,6 +25,7 @@ const (
 	Auto    Addressing = "auto"    // virtual-hosted on AWS, path on an endpoint of one's own
 	Virtual Addressing = "virtual" // in the host: https://bucket.host/key
 	Path    Addressing = "path"    // in the path: https://host/bucket/key
+	Host    Addressing = "host"    // nowhere: the endpoint is the bucket, https://endpoint/key
 )
 
 // Settings say which endpoint is meant. The SDK's names.
@@ -69,6 +69,12 @@ func (e *UnsupportedError) Error() string { return e.Reason }
 func Resolve(ctx context.Context, bucket string, s Settings) (Location, error) {
 	if err := supported(bucket); err != nil {
 		return Location{}, err
+	}
+	if err := contradiction(bucket, s); err != nil {
+		return Location{}, err
+	}
+	if s.Addressing == Host {
+		return endpointItself(s)
 	}
 	params := s3.EndpointParameters{
 		Bucket:                         aws.String(bucket),
@@ -136,31 +142,4 @@ func withoutDefaultPort(u *url.URL) string {
 		return strings.TrimSuffix(u.Host, ":"+port)
 	}
 	return u.Host
-}
-
-// CheckEndpoint says what is wrong with a URL that is to stand in AWS's place. Host and
-// port must be written as clients write them into the Host header, which is signed.
-func CheckEndpoint(endpoint string) error {
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return errors.New("it is not a URL")
-	}
-	port, portErr := strconv.ParseUint(u.Port(), 10, 16)
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("it must begin with http:// or https://")
-	case u.Hostname() == "":
-		return errors.New("it has no host")
-	case strings.Trim(u.Hostname(), "abcdefghijklmnopqrstuvwxyz0123456789.-:%_") != "":
-		return errors.New("its host must be in lower case, and in ASCII (xn--...) where it has other letters")
-	case strings.HasSuffix(u.Host, ":"), u.Port() != "" && (portErr != nil || port == 0 || u.Port()[0] == '0'):
-		return errors.New("its port must be a number from 1 to 65535 without leading zeros, or left out with its colon")
-	case u.User != nil:
-		return errors.New("it must not hold a user or password")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return errors.New("it must not have a query or a fragment")
-	case strings.Trim(u.EscapedPath(), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/") != "":
-		return errors.New("its path may hold only letters, digits and -._~/")
-	}
-	return nil
 }

@@ -91,6 +91,15 @@ func TestResolve(t *testing.T) {
 		{name: "IPv6 with the default port", bucket: "photos", settings: s3url.Settings{Region: "eu-west-1", Endpoint: "http://[::1]:80"},
 			url: "http://[::1]:80/photos/", host: "[::1]"},
 
+		{name: "the endpoint is the bucket", bucket: "photos", settings: s3url.Settings{Region: "eu-west-1", Endpoint: "https://files.example.com", Addressing: s3url.Host},
+			url: "https://files.example.com/"},
+		{name: "the endpoint is the bucket, with a default port and a path", bucket: "photos", settings: s3url.Settings{Region: "eu-west-1", Endpoint: "https://files.example.com:443/f/", Addressing: s3url.Host},
+			url: "https://files.example.com:443/f/", host: "files.example.com"},
+		{name: "a VPC's endpoint", bucket: "photos", settings: s3url.Settings{Region: "us-east-1", Endpoint: "https://bucket.vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com"},
+			url: "https://bucket.vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com/photos/"},
+		{name: "the endpoint that the SDK would take", bucket: "photos", settings: s3url.Settings{Region: "eu-west-1", Endpoint: "https://s3.eu-west-1.amazonaws.com"},
+			url: "https://s3.eu-west-1.amazonaws.com/photos/"},
+
 		{name: "access point", bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint/ap", settings: s3url.Settings{Region: "us-west-2"},
 			url: "https://ap-123456789012.s3-accesspoint.us-west-2.amazonaws.com/"},
 		{name: "access point in another region", bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint:ap", settings: s3url.Settings{Region: "eu-west-1"},
@@ -231,5 +240,31 @@ func TestCheckEndpoint(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Error("the error repeats a password")
 		}
+	}
+}
+
+// Settings with which every URL would be refused are refused themselves, with what to write.
+func TestHopelessEndpoints(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		settings s3url.Settings
+		want     string
+	}{
+		{"the bucket's own host as the endpoint", s3url.Settings{Region: "eu-west-1", Endpoint: "https://photos.s3.eu-west-1.amazonaws.com"}, "names the bucket already"},
+		{"the bucket's name on a server of one's own", s3url.Settings{Region: "eu-west-1", Endpoint: "http://photos.minio.example:9000", Addressing: s3url.Virtual}, "names the bucket already"},
+		{"the bucket in the endpoint's path", s3url.Settings{Region: "eu-west-1", Endpoint: "https://minio.example/photos/"}, "ends in /photos"},
+		{"the global endpoint", s3url.Settings{Region: "eu-west-1", Endpoint: "https://s3.amazonaws.com"}, "https://s3.eu-west-1.amazonaws.com"},
+		{"another region's endpoint", s3url.Settings{Region: "eu-west-1", Endpoint: "https://s3.us-west-2.amazonaws.com"}, "is in us-west-2"},
+		{"another region's endpoint, in the old form", s3url.Settings{Region: "eu-west-1", Endpoint: "https://s3-us-west-2.amazonaws.com"}, "is in us-west-2"},
+		{"an availability zone", s3url.Settings{Region: "eu-west-1a"}, "write its region, eu-west-1"},
+		{"host without an endpoint", s3url.Settings{Region: "eu-west-1", Addressing: s3url.Host}, "the endpoint is the bucket, and there is none"},
+	} {
+		_, err := s3url.Resolve(t.Context(), "photos", test.settings)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+	}
+	if _, err := s3url.Resolve(t.Context(), "photos", s3url.Settings{Region: "us-east-1", Endpoint: "https://s3.amazonaws.com"}); err != nil {
+		t.Errorf("the global endpoint is us-east-1's own: %v", err)
 	}
 }
