@@ -4,7 +4,7 @@ package sha256x16
 
 // avx512 is the kernel of avx512_amd64.s. A chain has the same word of all streams side
 // by side.
-var avx512 = Kernel{name: "AVX-512", width: 16, pays: 7, halves: twice(&lanes16)}
+var avx512 = Kernel{name: "AVX-512", width: 16, pays: 7, either: &lanes16}
 
 var lanes16 = sixteen{
 	columns: 16,
@@ -18,9 +18,15 @@ var lanes16 = sixteen{
 	hexDigests: hexDigestsAVX512,
 }
 
+// avx512Twice takes two sets of sixteen at once where schedules are at hand.
+var avx512Twice = Kernel{
+	name: "AVX-512, twice", width: 16, pays: 7, either: &lanes16,
+	scheduled: scheduledTwiceAVX512,
+}
+
 // avx2 is the kernel of avx2_amd64.s. A chain has the same word of eight streams side by
 // side.
-var avx2 = Kernel{name: "AVX2", width: 8, pays: 4, halves: twice(&lanes8)}
+var avx2 = Kernel{name: "AVX2", width: 8, pays: 4, either: &lanes8}
 
 var lanes8 = sixteen{
 	columns: 8,
@@ -61,6 +67,9 @@ func blocksAVX512(s *chain, msgs *[half]*byte, n int, mask uint16)
 
 //go:noescape
 func scheduledAVX512(s *chain, w *Schedule, n int, fetch *[half]*byte)
+
+//go:noescape
+func scheduledTwiceAVX512(s *chains, w *Schedule, n int, fetch *[Streams]*byte)
 
 //go:noescape
 func digestsAVX512(dst *[half]*[Size]byte, s *chain)
@@ -128,15 +137,15 @@ func supported() (k kernels) {
 		k.all = append(k.all, &avx2)
 	}
 	if has.avx512 {
-		k.all = append(k.all, &avx512)
+		k.all = append(k.all, &avx512, &avx512Twice)
 	}
 	switch {
 	case has.avx512 && has.sha && has.intel:
-		k.candidates = []*Kernel{&avx512, &interleaved}
+		k.candidates = []*Kernel{&avx512, &avx512Twice, &interleaved}
 	case has.avx512 && has.sha:
-		k.candidates = []*Kernel{&interleaved, &avx512}
+		k.candidates = []*Kernel{&interleaved, &avx512Twice}
 	case has.avx512:
-		k.candidates = []*Kernel{&avx512}
+		k.candidates = []*Kernel{&avx512, &avx512Twice}
 	case has.avx2 && has.sha:
 		k.candidates = []*Kernel{&interleaved, &avx2}
 	default:

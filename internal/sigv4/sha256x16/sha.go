@@ -11,7 +11,7 @@ const assembled = true
 
 // interleaved is the kernel of sha_amd64.s and sha_arm64.s, four streams at a time. A
 // chain has the streams one after the other.
-var interleaved = Kernel{name: "SHA instructions", width: 4, pays: 3, halves: twice(&fours)}
+var interleaved = Kernel{name: "SHA instructions", width: 4, pays: 3, either: &fours}
 
 var fours = sixteen{
 	columns: 1,

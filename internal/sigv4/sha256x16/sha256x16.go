@@ -61,10 +61,9 @@ type Kernel struct {
 	width int
 	pays  int
 
-	halves [2]*sixteen // the way of either half of the streams, the first of them when only it is used
+	either *sixteen // of the halves of the streams
 
-	// What takes both halves together, if that is faster; nil if not.
-	blocks    func(s *chains, msgs *[Streams]*byte, n int, live uint32)
+	// scheduled takes both halves together; nil where that is no faster.
 	scheduled func(s *chains, w *Schedule, n int, fetch *[Streams]*byte)
 }
 
@@ -121,8 +120,7 @@ func (k *Kernel) Get(s *State, stream int) (h [8]uint32) {
 }
 
 func (k *Kernel) word(s *State, stream, j int) *uint32 {
-	which := stream / half
-	return &s.h[which][index(k.halves[which].columns, stream%half, j)]
+	return &s.h[stream/half][index(k.either.columns, stream%half, j)]
 }
 
 // Expand computes the schedules of the first len(dst) blocks. It panics if there are
@@ -130,7 +128,7 @@ func (k *Kernel) word(s *State, stream, j int) *uint32 {
 func (k *Kernel) Expand(dst []Schedule, blocks []byte) {
 	if len(dst) > 0 {
 		_ = blocks[len(dst)*BlockSize-1]
-		k.halves[0].expand(&dst[0], &blocks[0], len(dst))
+		k.either.expand(&dst[0], &blocks[0], len(dst))
 	}
 }
 
@@ -155,7 +153,7 @@ func (k *Kernel) Scheduled(s *State, w []Schedule, streams int, fetch *[Streams]
 		return
 	}
 	for i, from := 0, 0; from < streams; i, from = i+1, from+half {
-		k.halves[i].scheduled(&s.h[i], &w[0], len(w), min(half, streams-from), (*[half]*byte)(fetch[from:]))
+		k.either.scheduled(&s.h[i], &w[0], len(w), min(half, streams-from), (*[half]*byte)(fetch[from:]))
 	}
 }
 
@@ -187,21 +185,12 @@ func (k *Kernel) Blocks(s *State, msgs *[Streams][]byte, streams int) {
 				s.at[i] = &msgs[i][done*BlockSize]
 			}
 		}
-		k.some(s, to-done, streams, live)
-		done = to
-	}
-}
-
-// some compresses n blocks from where s.at points.
-func (k *Kernel) some(s *State, n, streams int, live uint32) {
-	if k.blocks != nil && uint16(live) != 0 && live>>half != 0 {
-		k.blocks(&s.h, &s.at, n, live)
-		return
-	}
-	for i, from := 0, 0; from < streams; i, from = i+1, from+half {
-		if live := uint16(live >> from); live != 0 {
-			k.halves[i].blocks(&s.h[i], (*[half]*byte)(s.at[from:]), n, min(half, streams-from), live)
+		for i, from := 0, 0; from < streams; i, from = i+1, from+half {
+			if live := uint16(live >> from); live != 0 {
+				k.either.blocks(&s.h[i], (*[half]*byte)(s.at[from:]), to-done, min(half, streams-from), live)
+			}
 		}
+		done = to
 	}
 }
 
@@ -213,7 +202,7 @@ func (k *Kernel) Digests(dst *[Streams]*[Size]byte, s *State, streams int) {
 		dst[i] = (*[Size]byte)(s.spare[:])
 	}
 	for i, from := 0, 0; from < streams; i, from = i+1, from+half {
-		k.halves[i].digests((*[half]*[Size]byte)(dst[from:]), &s.h[i])
+		k.either.digests((*[half]*[Size]byte)(dst[from:]), &s.h[i])
 	}
 }
 
@@ -223,7 +212,7 @@ func (k *Kernel) HexDigests(dst *[Streams]*[2 * Size]byte, s *State, streams int
 		dst[i] = &s.spare
 	}
 	for i, from := 0, 0; from < streams; i, from = i+1, from+half {
-		k.halves[i].hexDigests((*[half]*[2 * Size]byte)(dst[from:]), &s.h[i])
+		k.either.hexDigests((*[half]*[2 * Size]byte)(dst[from:]), &s.h[i])
 	}
 }
 

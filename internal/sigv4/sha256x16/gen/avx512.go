@@ -14,9 +14,11 @@ import (
 // stands there, sixteen times over: VPTERNLOGD is Ch, Maj or the sum of three
 // rotations in one instruction, and VPRORD a rotation.
 //
-// A round with its W+K at hand is 16 instructions on the two ports that take 512 bits,
-// so eight cycles, more than any chain of results in it: one set of sixteen streams
-// fills the processor.
+// A round with its W+K at hand is 16 instructions. Where two units take 512 bits (Intel)
+// they are busy for eight cycles, about as long as the longest chain of results in a round:
+// one set of sixteen streams fills the processor. Where four do (AMD Zen 5) it waits for
+// itself more than half of the time, and on AMD Zen 4 for a fifth: there two sets at once
+// are faster.
 
 // wide is an avo context with the constants that these kernels share.
 type wide struct {
@@ -77,6 +79,7 @@ func avx512() ([]byte, error) {
 
 	g.blocks()
 	g.scheduled()
+	g.scheduledTwice()
 	g.digests()
 	g.hexDigests()
 
@@ -106,30 +109,52 @@ func (g *wide) ret() {
 	g.RET()
 }
 
+// instructions are emitted by calling them.
+type instructions []func()
+
+func (l instructions) emit() {
+	for _, f := range l {
+		f()
+	}
+}
+
+// merged takes an instruction of each of two equally long lists in turn, so that a
+// processor sees both at the same time.
+func merged(a, b instructions) (l instructions) {
+	for i := range a {
+		l = append(l, a[i], b[i])
+	}
+	return l
+}
+
 // round is round t of section 6.2.2, with W[t]+K[t] in h already. What it leaves in
 // v[7] is the next round's v[0], and so on: rotate says so.
-func (g *wide) round(v [8]reg.VecPhysical) {
+func (g *wide) round(v, t [8]reg.VecPhysical) instructions {
 	a, b, c, d, e, f, gg, h := v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]
-	t := g.tmp
-	g.sum(e, 6, 11, 25, t[0], t[1], t[2])
-	g.VMOVDQA32(e, t[3])
-	g.VPTERNLOGD(operand.Imm(choose), gg, f, t[3])
-	g.VPADDD(t[3], h, h)
-	g.VPADDD(t[0], h, h)
-	g.VPADDD(h, d, d)
-	g.sum(a, 2, 13, 22, t[4], t[5], t[6])
-	g.VMOVDQA32(a, t[7])
-	g.VPTERNLOGD(operand.Imm(majority), c, b, t[7])
-	g.VPADDD(t[7], t[4], t[4])
-	g.VPADDD(t[4], h, h)
+	add := func(x, y reg.VecPhysical) func() { return func() { g.VPADDD(x, y, y) } }
+	l := g.sum(e, 6, 11, 25, t[0], t[1], t[2])
+	l = append(l,
+		func() { g.VMOVDQA32(e, t[3]) },
+		func() { g.VPTERNLOGD(operand.Imm(choose), gg, f, t[3]) },
+		add(t[3], h),
+		add(t[0], h),
+		add(h, d))
+	l = append(l, g.sum(a, 2, 13, 22, t[4], t[5], t[6])...)
+	return append(l,
+		func() { g.VMOVDQA32(a, t[7]) },
+		func() { g.VPTERNLOGD(operand.Imm(majority), c, b, t[7]) },
+		add(t[7], t[4]),
+		add(t[4], h))
 }
 
 // sum sets t0 to the sum without carries of x rotated by three distances.
-func (g *wide) sum(x reg.VecPhysical, r0, r1, r2 uint64, t0, t1, t2 reg.VecPhysical) {
-	g.VPRORD(operand.Imm(r0), x, t0)
-	g.VPRORD(operand.Imm(r1), x, t1)
-	g.VPRORD(operand.Imm(r2), x, t2)
-	g.VPTERNLOGD(operand.Imm(xor3), t2, t1, t0)
+func (g *wide) sum(x reg.VecPhysical, r0, r1, r2 uint64, t0, t1, t2 reg.VecPhysical) instructions {
+	return instructions{
+		func() { g.VPRORD(operand.Imm(r0), x, t0) },
+		func() { g.VPRORD(operand.Imm(r1), x, t1) },
+		func() { g.VPRORD(operand.Imm(r2), x, t2) },
+		func() { g.VPTERNLOGD(operand.Imm(xor3), t2, t1, t0) },
+	}
 }
 
 // next turns W[t-16], at words[t%16], into W[t].
@@ -174,7 +199,7 @@ func (g *wide) scheduled() {
 			g.PREFETCHT0(operand.Mem{Base: line, Index: offset, Scale: 1})
 		}
 		g.VPADDD_BCST(at(source, 4*t), v[7], v[7])
-		g.round(v)
+		g.round(v, g.tmp).emit()
 		v = rotate(v)
 	}
 	g.ADDQ(operand.Imm(32), source)
@@ -184,6 +209,56 @@ func (g *wide) scheduled() {
 	for i, v := range working {
 		g.VPADDD(at(state, 64*i), v, v)
 		g.VMOVDQU32(v, at(state, 64*i))
+	}
+	g.DECQ(count)
+	g.JNZ(operand.LabelRef("block"))
+	g.ret()
+}
+
+// scheduledTwice has two sets of sixteen streams in step. There are just enough registers:
+// eight for the variables and eight for what a round needs beside them, each. The schedules
+// come from memory for both, so each load serves 32 streams. (The same for blocks without a
+// schedule gains nothing on Zen 4: it has enough to do beside the rounds.)
+func (g *wide) scheduledTwice() {
+	g.function("scheduledTwiceAVX512", "func(s *[256]uint32, w *[64]uint32, n int, fetch *[32]*byte)")
+	rounds, fetch, line, offset := reg.RDX, reg.RBX, reg.R8, reg.R9 // rounds: four times the turns to go after this one
+	g.Load(g.Param("fetch"), fetch)
+	g.XORQ(offset, offset)
+	g.Load(g.Param("s"), state)
+	g.Load(g.Param("w"), source)
+	g.Load(g.Param("n"), count)
+	both := [2]struct{ v, tmp [8]reg.VecPhysical }{
+		{working, [8]reg.VecPhysical(g.words[8:])},
+		{[8]reg.VecPhysical(g.words[:8]), g.tmp},
+	}
+	for i, set := range both {
+		for j, v := range set.v {
+			g.VMOVDQU32(at(state, 512*i+64*j), v)
+		}
+	}
+	g.Label("block")
+	g.MOVQ(operand.U32(28), rounds)
+	g.Label("rounds")
+	first, second := both[0].v, both[1].v
+	for t := range 8 {
+		if t%2 == 0 { // a line of a stream's memory
+			g.MOVQ(operand.Mem{Base: fetch, Disp: 4 * t, Index: rounds, Scale: 8}, line)
+			g.PREFETCHT0(operand.Mem{Base: line, Index: offset, Scale: 1})
+		}
+		g.VPADDD_BCST(at(source, 4*t), first[7], first[7])
+		g.VPADDD_BCST(at(source, 4*t), second[7], second[7])
+		merged(g.round(first, both[0].tmp), g.round(second, both[1].tmp)).emit()
+		first, second = rotate(first), rotate(second)
+	}
+	g.ADDQ(operand.Imm(32), source)
+	g.SUBQ(operand.Imm(4), rounds)
+	g.JGE(operand.LabelRef("rounds"))
+	g.ADDQ(operand.Imm(64), offset)
+	for i, set := range both {
+		for j, v := range set.v {
+			g.VPADDD(at(state, 512*i+64*j), v, v)
+			g.VMOVDQU32(v, at(state, 512*i+64*j))
+		}
 	}
 	g.DECQ(count)
 	g.JNZ(operand.LabelRef("block"))
@@ -223,7 +298,7 @@ func (g *wide) blocks() {
 	for t := range 16 {
 		g.VPADDD_BCST(at(constants, 4*t), v[7], v[7])
 		g.VPADDD(g.words[t], v[7], v[7])
-		g.round(v)
+		g.round(v, g.tmp).emit()
 		g.next(t)
 		v = rotate(v)
 	}
@@ -233,7 +308,7 @@ func (g *wide) blocks() {
 	for t := range 16 {
 		g.VPADDD_BCST(at(constants, 4*t), v[7], v[7])
 		g.VPADDD(g.words[t], v[7], v[7])
-		g.round(v)
+		g.round(v, g.tmp).emit()
 		v = rotate(v)
 	}
 	// A stream that is not in the mask keeps its state.
