@@ -52,6 +52,8 @@ type batch struct {
 	Basis       string                       `json:"expires_at_basis"`
 	URLs        map[string]string            `json:"urls"`
 	PartURLs    map[string]map[string]string `json:"part_urls"`
+	Posts       map[string]signedForm
+	Uploads     map[string]signedUpload
 	Headers     map[string]string            `json:"headers"`
 	ItemHeaders map[string]map[string]string `json:"item_headers"`
 	Errors      map[string]struct{ Code, Message string }
