@@ -154,12 +154,13 @@ func startMinio(ctx context.Context, in installation) (*server, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	s := &server{endpoint: fmt.Sprintf("http://127.0.0.1:%d", port), region: region, root: permanentCredentials()}
+	s := &server{endpoint: fmt.Sprintf("http://127.0.0.1:%d", port), region: region, root: permanentCredentials(), domain: "localhost"}
 	cmd := exec.Command(binary, "server", "--address", strings.TrimPrefix(s.endpoint, "http://"), "--quiet", filepath.Join(dir, "data"))
 	cmd.Env = append(os.Environ(),
 		"HOME="+dir,
 		"MINIO_ROOT_USER="+s.root.AccessKeyID, "MINIO_ROOT_PASSWORD="+s.root.SecretAccessKey,
 		"MINIO_SITE_REGION="+region, // without it every region is right
+		"MINIO_DOMAIN="+s.domain,
 		"MINIO_KMS_SECRET_KEY=verify:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off",
 	)

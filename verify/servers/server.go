@@ -42,6 +42,8 @@ type server struct {
 
 	// role is what root may assume at the server's own STS, or empty.
 	role string
+	// domain is one under which the server takes a name for a bucket's, or empty: BUCKET.domain leads to it.
+	domain string
 	// later starts another server for the same data, whose clock is ahead, and returns its endpoint; or nil.
 	later func(ctx context.Context, ahead time.Duration) (endpoint string, stop func(), err error)
 

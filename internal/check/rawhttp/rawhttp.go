@@ -44,6 +44,9 @@ func Do(ctx context.Context, method, url string, headers map[string]string, body
 	if _, _, err := net.SplitHostPort(host); err != nil {
 		address = net.JoinHostPort(strings.Trim(host, "[]"), "80")
 	}
+	if name, port, err := net.SplitHostPort(address); err == nil && strings.HasSuffix(name, ".localhost") {
+		address = net.JoinHostPort("127.0.0.1", port) // RFC 6761, section 6.3; not every resolver knows
+	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
