@@ -1,8 +1,8 @@
 // Package httpapi stands in for an API Gateway HTTP API in front of a Lambda function: it turns an HTTP request into
 // an event of payload format 2.0, and the function's answer into an HTTP response.
 //
-// There is one route, $default, so that every method and path comes to the function. Nothing is authorised: the
-// event says that a made-up IAM user called.
+// Without Routes there is one, $default, so that every method and path comes to the function. Nothing is authorised:
+// the event says that a made-up IAM user called.
 //
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 package httpapi
@@ -20,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,9 +45,21 @@ type Function interface {
 type Handler struct {
 	Function Function
 	Timeout  time.Duration // default 30 s, as in AWS
+	Routes   []string      // such as "POST /presign"; any other request is not found
+	CORS     *CORS         // nil: pages elsewhere may not call
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.CORS.answer(w, r) {
+		return
+	}
+	route := "$default"
+	if h.Routes != nil {
+		if route = r.Method + " " + r.URL.Path; !slices.Contains(h.Routes, route) {
+			fail(w, http.StatusNotFound, "Not Found")
+			return
+		}
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		var tooLarge *http.MaxBytesError
@@ -57,7 +70,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	event, err := Event(r, body, time.Now())
+	event, err := routed(r, body, time.Now(), route)
 	if err != nil {
 		fail(w, http.StatusBadRequest, "Bad Request")
 		return
@@ -157,8 +170,12 @@ var caller = iam{
 	UserID:    "AIDALOCALEXAMPLE0000",
 }
 
-// Event returns the event of payload format 2.0 for a request.
+// Event returns the event of payload format 2.0 for a request to the route $default.
 func Event(r *http.Request, body []byte, now time.Time) ([]byte, error) {
+	return routed(r, body, now, "$default")
+}
+
+func routed(r *http.Request, body []byte, now time.Time, route string) ([]byte, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, err
@@ -173,7 +190,7 @@ func Event(r *http.Request, body []byte, now time.Time) ([]byte, error) {
 	id := rand.Text()[:16]
 	e := event{
 		Version:        "2.0",
-		RouteKey:       "$default",
+		RouteKey:       route,
 		RawPath:        r.URL.Path,
 		RawQueryString: r.URL.RawQuery,
 		Headers: map[string]string{
@@ -199,7 +216,7 @@ func Event(r *http.Request, body []byte, now time.Time) ([]byte, error) {
 				UserAgent: r.UserAgent(),
 			},
 			RequestID: id,
-			RouteKey:  "$default",
+			RouteKey:  route,
 			Stage:     "$default",
 			Time:      now.UTC().Format("02/Jan/2006:15:04:05 +0000"),
 			TimeEpoch: now.UnixMilli(),

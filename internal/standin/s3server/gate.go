@@ -20,14 +20,20 @@ const maxExpires = 604800
 // ServeHTTP lets a request through to the objects if S3 would.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// A browser asks before it sends, and never signs the question.
-	if r.Method != http.MethodOptions {
-		if e := s.authenticate(r); e != nil {
-			e.write(w, r)
-			return
-		}
+	if cors(w, r) {
+		return
 	}
-	s.objects.ServeHTTP(w, r)
+	e := s.authenticate(r)
+	if e == nil && hasNoLength(r) {
+		e = &refusal{411, "MissingContentLength", "You must provide the Content-Length HTTP header."}
+	}
+	if e != nil {
+		e.write(w, r)
+		return
+	}
+	noted := &statusWriter{w, http.StatusOK}
+	s.objects.ServeHTTP(noted, r)
+	s.tellCreated(r, noted.status)
 }
 
 // authenticate goes through the checks in about the order of S3: the form of the request, who it is, whether it is

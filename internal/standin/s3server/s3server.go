@@ -42,6 +42,10 @@ type Config struct {
 	Buckets     []string         // made at the start
 	Credentials []Credentials    // at least one; access key ids of 3 characters or more
 	Now         func() time.Time // default time.Now
+
+	// Created, if it is not nil, is told of every object that a request has made, before the request ends. Put,
+	// which is none, is not told of.
+	Created func(Created)
 }
 
 // Server is a running server. It is an http.Handler as well, for a test that puts something in front of it.
