@@ -25,15 +25,18 @@ needs = @command -v $(1) >/dev/null || { echo "make $@: needs $(1); Debian has i
 ##@ Begin here
 .PHONY: demo test local build help
 demo: build ## The main job on embedded parts: upload, sign, download, compare. | | 10 s
-	@go run ./internal/cmd/local demo -function bin/api/bootstrap $(DEMO)
+	@go run ./internal/cmd/local demo $(DEMO)
 
 test: ## Vet, staticcheck and all tests. | Python, for some | 4 min
 	go vet ./...
 	$(STATICCHECK) ./...
 	scripts/test
 
-local: build ## The service on 127.0.0.1:3000, with an S3 server beside it. | | until Ctrl-C
-	go run ./internal/cmd/local serve -function bin/api/bootstrap
+# make local PORT=3001 OPERATIONS=GetObject POLICY=policy.json ORIGINS=http://127.0.0.1:5173
+PORT ?= 3000
+local: build ## All functions on 127.0.0.1:3000 (PORT, OPERATIONS, POLICY, ORIGINS), with S3 and SQS beside them. | | until Ctrl-C
+	@go build -o bin/local ./internal/cmd/local
+	@bin/local serve -addr 127.0.0.1:$(PORT) $(if $(OPERATIONS),-operations '$(OPERATIONS)') $(if $(POLICY),-policy '$(POLICY)') $(if $(ORIGINS),-origins '$(ORIGINS)') $(LOCAL)
 
 build: ## The functions for this machine, into bin/. | | 10 s
 	@for f in api queue manifest; do $(BUILD) -o bin/$$f/bootstrap ./functions/$$f || exit 1; done

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -21,6 +22,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"bulkpresign/internal/check/rawhttp"
 	"bulkpresign/internal/standin/httpapi"
@@ -50,24 +56,26 @@ func (r *result) headersFor(key string) map[string]string {
 	return r.Headers
 }
 
-// A demonstration counts what worked, so that its last line is a fact.
+// A demonstration counts what worked, so that its last lines are facts.
 type demonstration struct {
 	*machine
-	out    io.Writer
-	urls   int // signed URLs used
-	worked int // of these
-	failed int // anything else that is not as it should be
+	out     io.Writer
+	verbose bool // say all that there is to say
+	urls    int  // signed URLs used
+	worked  int  // of these
+	failed  int  // anything else that is not as it should be
 }
 
 // demo shows the pre-signer at work. The error is nil only if every URL worked and what must be refused was.
-func demo(ctx context.Context, binary, events string, out io.Writer) error {
-	var functionLog bytes.Buffer
-	m, err := startMachine(binary, "127.0.0.1:0", &functionLog)
+func demo(ctx context.Context, s setup, events string, verbose bool, out io.Writer) error {
+	var functionLog lockedBuffer
+	s.log = &functionLog
+	m, err := startMachine(s)
 	if err != nil {
 		return errors.Join(err, logged(&functionLog))
 	}
-	d := &demonstration{machine: m, out: out}
-	err = d.run(ctx, binary, events)
+	d := &demonstration{machine: m, out: out, verbose: verbose}
+	err = d.run(ctx, s, events)
 	m.close() // after it, the log is whole
 	if err != nil {
 		return errors.Join(err, logged(&functionLog))
@@ -75,63 +83,124 @@ func demo(ctx context.Context, binary, events string, out io.Writer) error {
 	return nil
 }
 
-// logged is what the function wrote, for a demo that failed. It holds no URLs; that is tested elsewhere.
-func logged(log *bytes.Buffer) error {
-	if log.Len() == 0 {
-		return nil
-	}
-	return fmt.Errorf("the function's log:\n%s", log)
+// lockedBuffer is what several functions write.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
-func (d *demonstration) run(ctx context.Context, binary, events string) error {
-	fmt.Fprintf(d.out, `The bulk pre-signer, with everything on this machine:
-  HTTP      %s   stands in for API Gateway
-  Function  %s under a local Lambda runtime API, with temporary credentials
-  S3        %s   verifies every signature; bucket %s is empty
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
 
-`, d.url, binary, d.s3.Endpoint(), bucket)
+// logged is what the functions wrote, for a demo that failed. It holds no URLs; that is tested elsewhere.
+func logged(log *lockedBuffer) error {
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	if log.text.Len() == 0 {
+		return nil
+	}
+	return fmt.Errorf("the functions' log:\n%s", &log.text)
+}
 
+// say writes a line that only those want who want all.
+func (d *demonstration) say(format string, args ...any) {
+	if d.verbose {
+		fmt.Fprintf(d.out, format, args...)
+	}
+}
+
+func (d *demonstration) run(ctx context.Context, s setup, events string) error {
+	fmt.Fprintf(d.out, "The real functions on this machine, behind stand-ins for API Gateway, Lambda, SQS and an S3 that verifies every\nsignature.\n\n")
+	d.say("  HTTP %s   S3 %s   function %s\n\n", d.url, d.s3.Endpoint(), s.api)
 	files := sampleFiles()
 	keys := slices.Sorted(maps.Keys(files))
 
-	fmt.Fprintf(d.out, "1. One call signs an upload for each of %d files, then each is uploaded to its URL\n", len(keys))
 	put, _, err := d.post(ctx, map[string]any{"operation": "PutObject", "keys": keys})
 	if err != nil {
 		return err
 	}
-	d.useAll(ctx, put, keys, files, true)
+	d.say("1. The URLs for uploads\n")
+	worked := d.useAll(ctx, put, keys, files, d.verbose)
+	fmt.Fprintf(d.out, "1. Upload     one call signed URLs for %d files; %d uploads worked\n", len(keys), worked)
 
-	fmt.Fprintf(d.out, "\n2. One call signs a download for each, and for a key that cannot work; then each is downloaded\n")
 	const unsafe = "../x"
 	get, answer, err := d.post(ctx, map[string]any{"keys": append(slices.Clone(keys), unsafe)})
 	if err != nil {
 		return err
 	}
-	d.useAll(ctx, get, keys, files, true)
+	worked = d.useAll(ctx, get, keys, files, true)
+	fmt.Fprintf(d.out, "2. Download   one call signed a URL for each, and none for %s; %d downloads gave the same bytes\n", unsafe, worked)
+	if d.verbose {
+		var pretty bytes.Buffer
+		if err := json.Indent(&pretty, answer, "", "  "); err != nil {
+			return fmt.Errorf("the answer is not JSON: %w", err)
+		}
+		fmt.Fprintf(d.out, "%s\n", bytes.TrimSpace(pretty.Bytes()))
+	}
 
-	fmt.Fprintf(d.out, "\n3. The sample events go to the function as AWS would send them, and their URLs are used\n")
 	if err := d.sampleEvents(ctx, events); err != nil {
 		return err
 	}
-
-	fmt.Fprintf(d.out, "\n4. What must be refused\n")
 	tampered := d.tampered(ctx, get, keys[0])
 	refused := d.unsafe(get, unsafe)
-
-	fmt.Fprintf(d.out, "\n5. The answer of step 2\n")
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, answer, "", "  "); err != nil {
-		return fmt.Errorf("the answer is not JSON: %w", err)
+	if s.jobs != "" {
+		if err := d.job(ctx, keys, files); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintf(d.out, "%s\n\n", bytes.TrimSpace(pretty.Bytes()))
-
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "demo: %d/%d URLs worked, %d tampered URL refused, %d unsafe key refused\n", d.worked, d.urls, tampered, refused)
+	fmt.Fprintf(d.out, "\ndemo: %d/%d URLs worked, %d tampered URL refused, %d unsafe key refused\n", d.worked, d.urls, tampered, refused)
 	if d.worked != d.urls || d.failed > 0 {
 		return fmt.Errorf("not everything worked; see FAILED above")
 	}
+	fmt.Fprintf(d.out, "next: \"make local\" keeps it running, \"make demo DEMO=-v\" shows the answers; README.md says how it is deployed\n")
+	return nil
+}
+
+// job drops a list of keys into S3, waits for its result and uses the URLs there.
+func (d *demonstration) job(ctx context.Context, keys []string, files map[string][]byte) error {
+	name := drop + "keys.txt"
+	_, err := d.client().PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(lists), Key: &name, Body: strings.NewReader(strings.Join(keys, "\n") + "\n")})
+	if err != nil {
+		return errors.New("the list could not be put into S3")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var made s3server.Created
+	select {
+	case made = <-d.results:
+	case <-ctx.Done():
+		return errors.New("the list has no result after 30 seconds")
+	}
+	s, err := d.summary(made.Key)
+	if err != nil || s.Result == nil {
+		return fmt.Errorf("the job has no result: %v", cmp.Or(err, errors.New("see its summary")))
+	}
+	stored, err := d.s3.Get(s.Result.Bucket, s.Result.Key)
+	if err != nil {
+		return errors.New("the job's result is not where its summary says")
+	}
+	unzipped, err := gzip.NewReader(bytes.NewReader(stored))
+	if err != nil {
+		return fmt.Errorf("the job's result: %w", err)
+	}
+	r := &result{Bucket: bucket, Operation: "GetObject", URLs: map[string]string{}}
+	for decoder := json.NewDecoder(unzipped); ; {
+		var line struct{ Key, URL string }
+		if err := decoder.Decode(&line); err == io.EOF {
+			break
+		} else if err != nil {
+			return errors.New("the job's result is no NDJSON")
+		}
+		r.URLs[line.Key] = line.URL
+	}
+	worked := d.useAll(ctx, r, keys, files, d.verbose)
+	fmt.Fprintf(d.out, "5. A job      the list s3://%s/%s was signed when it was put there; %d of %d URLs worked, from\n              s3://%s/%s\n", lists, name, worked, len(keys), s.Result.Bucket, s.Result.Key)
 	return nil
 }
 
@@ -234,13 +303,14 @@ func (d *demonstration) use(ctx context.Context, r *result, key string, content 
 	return fmt.Sprintf("%s %d", method, resp.Status), nil
 }
 
-// sampleEvents sends every event of the folder that is for this function, straight to the function.
+// sampleEvents sends every event of the folder that is for this function, straight to the function. Those of jobs are
+// for the others.
 func (d *demonstration) sampleEvents(ctx context.Context, folder string) error {
 	names, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil {
 		return err
 	}
-	sent := 0
+	sent, urls, worked := 0, 0, 0
 	for _, name := range names {
 		event, err := os.ReadFile(name)
 		if err != nil {
@@ -252,7 +322,7 @@ func (d *demonstration) sampleEvents(ctx context.Context, folder string) error {
 		}
 		overHTTP := shape.RequestContext != nil
 		if !overHTTP && shape.Keys == nil && shape.Prefix == nil && shape.Manifest == nil {
-			fmt.Fprintf(d.out, "   %-28s is for another function\n", name)
+			d.say("   %-28s is for the functions that do jobs\n", name)
 			continue
 		}
 		sent++
@@ -277,12 +347,14 @@ func (d *demonstration) sampleEvents(ctx context.Context, folder string) error {
 			}
 			d.useAll(ctx, put, keys, files, false)
 		}
-		worked := d.useAll(ctx, r, keys, files, false)
-		fmt.Fprintf(d.out, "   %-28s %-12s %d of %d URLs worked\n", name, r.Operation, worked, len(keys))
+		n := d.useAll(ctx, r, keys, files, false)
+		d.say("   %-28s %-12s %d of %d URLs worked\n", name, r.Operation, n, len(keys))
+		urls, worked = urls+len(keys), worked+n
 	}
 	if sent == 0 {
 		return fmt.Errorf("no sample event for this function in %s", folder)
 	}
+	fmt.Fprintf(d.out, "3. Events     %d sample events went to the function as AWS sends them; %d of their %d URLs worked\n", sent, worked, urls)
 	return nil
 }
 
@@ -330,7 +402,7 @@ func (d *demonstration) tampered(ctx context.Context, r *result, key string) int
 		fmt.Fprintf(d.out, "   FAILED  tampered URL: S3 answered %d %s, want 403 SignatureDoesNotMatch\n", resp.Status, code)
 		return 0
 	}
-	fmt.Fprintf(d.out, "   a URL with one digit of its signature changed: S3 says %d %s\n", resp.Status, code)
+	fmt.Fprintf(d.out, "4. Refused    a URL with one digit of its signature changed: S3 says %d %s\n", resp.Status, code)
 	return 1
 }
 
@@ -343,7 +415,7 @@ func (d *demonstration) unsafe(r *result, key string) int {
 		fmt.Fprintf(d.out, "   FAILED  the key %s: error %q, want UnsafeKey\n", display(key), e.Code)
 		return 0
 	}
-	fmt.Fprintf(d.out, "   the key %s: the pre-signer says %s\n", display(key), e.Code)
+	fmt.Fprintf(d.out, "              the key %s: the pre-signer says %s\n", display(key), e.Code)
 	return 1
 }
 

@@ -3,97 +3,307 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"bulkpresign/internal/standin/httpapi"
+	"bulkpresign/internal/standin/lambdaapi"
 	"bulkpresign/internal/standin/runtimeapi"
 	"bulkpresign/internal/standin/s3server"
+	"bulkpresign/internal/standin/sqsserver"
+	"bulkpresign/internal/standin/sqssource"
 )
 
+// Names as a stack would have them.
 const (
-	region = "eu-west-1"
-	bucket = "photos"
+	region  = "eu-west-1"
+	bucket  = "photos" // what is signed for
+	lists   = "lists"  // where lists are dropped
+	drop    = "manifests/"
+	results = "results" // where results go, under results/
 
-	// The function gets its credentials once, as in Lambda, where they live for about this long.
+	apiName      = "bulkpresign-api"
+	queueName    = "bulkpresign-queue"
+	manifestName = "bulkpresign-manifest"
+
+	// The functions get their credentials once, as in Lambda, where they live for about this long.
 	sessionLength = 12 * time.Hour
 )
 
-// A machine is the whole system in one process and one child: S3, the function, and HTTP in front of it.
-type machine struct {
-	s3       *s3server.Server
-	function *runtimeapi.Function
-	front    *http.Server
-	url      string // of the front
+// visitor has the credentials for people: whoever reads this may look at the stand-in S3 with tools of their own.
+var visitor = s3server.Credentials{AccessKeyID: "localuser", SecretAccessKey: "localsecret"}
+
+// A setup says what to run.
+type setup struct {
+	api  string // the api function's binary
+	jobs string // the folder of the other functions' binaries, queue/bootstrap and manifest/bootstrap; "" for none
+	addr string // of the front
+
+	operations string // PRESIGN_OPERATIONS
+	policy     string // a file with a policy document, or ""
+	origins    string // of pages that may call, comma-separated, or ""
+
+	log io.Writer // what the functions write
 }
 
-// startMachine starts everything. What the function writes goes to functionLog.
-func startMachine(binary, addr string, functionLog io.Writer) (*machine, error) {
-	if _, err := os.Stat(binary); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is not there; `make build` builds it", binary)
+// A machine is the whole system in one process and its children: S3, SQS, the functions, and in front of them an HTTP
+// API and Lambda's own.
+type machine struct {
+	s3       *s3server.Server
+	queues   *sqsserver.Server
+	function *runtimeapi.Function // the api function
+	front    *http.Server
+	url      string // of the front
+	queueURL string
+	results  chan s3server.Created // summaries of jobs; who does not read them in time misses them
+
+	log   io.Writer
+	stops []func() // called the other way round
+}
+
+// startMachine starts everything.
+func startMachine(s setup) (m *machine, err error) {
+	for _, binary := range s.binaries() {
+		if _, err := os.Stat(binary); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s is not there; `make build` builds it", binary)
+		}
 	}
-	credentials := s3server.Credentials{
+	m = &machine{log: s.log, results: make(chan s3server.Created, 100)}
+	defer func(started *machine) {
+		if err != nil {
+			started.close()
+		}
+	}(m)
+	l, err := net.Listen("tcp", s.addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is taken, perhaps by another `make local`: end that, or `make local PORT=3001`", s.addr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.stops = append(m.stops, func() { l.Close() })
+	m.url = "http://" + l.Addr().String()
+
+	role := s3server.Credentials{
 		AccessKeyID:     "ASIA" + rand.Text()[:16],
 		SecretAccessKey: rand.Text() + rand.Text()[:14],
 		SessionToken:    rand.Text() + rand.Text(),
 		Expires:         time.Now().Add(sessionLength),
 	}
-	m := new(machine)
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	m.url = "http://" + l.Addr().String()
+	var manifest lambdaapi.Function
+	ready := make(chan struct{})
 	m.s3, err = s3server.Start(s3server.Config{
 		Region:      region,
-		Buckets:     []string{bucket},
-		Credentials: []s3server.Credentials{credentials},
-	})
-	if err != nil {
-		l.Close()
-		return nil, err
-	}
-	m.function, err = runtimeapi.Start(context.Background(), runtimeapi.Config{
-		Binary:    binary,
-		Log:       functionLog,
-		Timeout:   29 * time.Second, // as in template.yaml
-		Instances: 2,
-		Name:      "bulkpresign-api",
-		Region:    region,
-		MemoryMB:  1769,
-		Env: []string{
-			"AWS_ACCESS_KEY_ID=" + credentials.AccessKeyID,
-			"AWS_SECRET_ACCESS_KEY=" + credentials.SecretAccessKey,
-			"AWS_SESSION_TOKEN=" + credentials.SessionToken,
-			"PRESIGN_BUCKETS=" + bucket,
-			"PRESIGN_OPERATIONS=GetObject,HeadObject,PutObject,DeleteObject",
-			"PRESIGN_ENDPOINT_URL=" + m.s3.Endpoint(),
-			"PRESIGN_ADDRESSING=path",
-			// The developer's own AWS configuration is nobody's business here.
-			"AWS_CONFIG_FILE=" + os.DevNull,
-			"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
-			"AWS_EC2_METADATA_DISABLED=true",
+		Buckets:     []string{bucket, lists, results},
+		Credentials: []s3server.Credentials{role, visitor},
+		Created: func(c s3server.Created) {
+			<-ready
+			m.created(manifest, c)
 		},
 	})
 	if err != nil {
-		l.Close()
-		m.s3.Close()
 		return nil, err
 	}
-	m.front = &http.Server{Handler: &httpapi.Handler{Function: m.function}, ReadHeaderTimeout: 10 * time.Second}
+	m.stops = append(m.stops, m.s3.Close)
+	env, err := s.environment(role, m.s3.Endpoint())
+	if err != nil {
+		return nil, err
+	}
+	functions := map[string]lambdaapi.Function{}
+	if s.jobs != "" {
+		if env, err = m.startJobs(s, env, functions); err != nil {
+			return nil, err
+		}
+		manifest = functions[manifestName]
+	}
+	close(ready)
+	if m.function, err = m.start(s.api, apiName, 29*time.Second, env); err != nil { // seconds as in template.yaml
+		return nil, err
+	}
+	functions[apiName] = m.function
+
+	mux := http.NewServeMux()
+	mux.Handle(lambdaapi.Prefix, &lambdaapi.Handler{Functions: functions, Failed: m.asyncFailed})
+	mux.Handle("/", &httpapi.Handler{Function: m.function, Routes: []string{"POST /presign"}, CORS: cors(s.origins)})
+	m.front = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	m.stops = append(m.stops, func() { m.front.Close() })
 	go m.front.Serve(l)
 	return m, nil
 }
 
+func (s *setup) binaries() []string {
+	if s.jobs == "" {
+		return []string{s.api}
+	}
+	return []string{s.api, s.job("queue"), s.job("manifest")}
+}
+
+func (s *setup) job(name string) string { return filepath.Join(s.jobs, name, "bootstrap") }
+
+// cors is what the template's API has with the parameter AllowedOrigins.
+func cors(origins string) *httpapi.CORS {
+	if origins == "" {
+		return nil
+	}
+	return &httpapi.CORS{
+		Origins: strings.Split(origins, ","),
+		Methods: []string{"POST"},
+		Headers: []string{"accept", "authorization", "content-type", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"},
+		Expose:  []string{"retry-after"},
+		MaxAge:  "3600",
+	}
+}
+
+// environment is the functions' own, as the template sets it.
+func (s *setup) environment(role s3server.Credentials, endpoint string) ([]string, error) {
+	env := []string{
+		"AWS_ACCESS_KEY_ID=" + role.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + role.SecretAccessKey,
+		"AWS_SESSION_TOKEN=" + role.SessionToken,
+		"PRESIGN_BUCKETS=" + bucket,
+		"PRESIGN_OPERATIONS=" + s.operations,
+		"PRESIGN_ENDPOINT_URL=" + endpoint,
+		"PRESIGN_ADDRESSING=path",
+		// The developer's own AWS configuration is nobody's business here.
+		"AWS_CONFIG_FILE=" + os.DevNull,
+		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+		"AWS_EC2_METADATA_DISABLED=true",
+	}
+	if s.policy != "" {
+		document, err := os.ReadFile(s.policy)
+		if err != nil {
+			return nil, fmt.Errorf("the policy: %w", err)
+		}
+		env = append(env, "PRESIGN_POLICY="+string(document))
+	}
+	return env, nil
+}
+
+func (m *machine) start(binary, name string, timeout time.Duration, env []string) (*runtimeapi.Function, error) {
+	f, err := runtimeapi.Start(context.Background(), runtimeapi.Config{
+		Binary: binary, Name: name, Log: m.log, Timeout: timeout, Instances: 2, Region: region, MemoryMB: 1769, Env: env,
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.stops = append(m.stops, f.Close)
+	return f, nil
+}
+
+// startJobs starts the queue and what it calls, and gives the environment that all functions have with it.
+func (m *machine) startJobs(s setup, env []string, functions map[string]lambdaapi.Function) ([]string, error) {
+	var err error
+	if m.queues, err = sqsserver.Start(sqsserver.Config{Region: region}); err != nil {
+		return nil, err
+	}
+	m.stops = append(m.stops, m.queues.Close)
+	client := sqs.New(sqs.Options{BaseEndpoint: aws.String(m.queues.Endpoint()), Region: region,
+		Credentials: credentials.NewStaticCredentialsProvider(visitor.AccessKeyID, visitor.SecretAccessKey, "")})
+	const visibility = "90" // seconds: six times as long as a job here takes at most
+	made, err := client.CreateQueue(context.Background(), &sqs.CreateQueueInput{QueueName: aws.String("jobs"), Attributes: map[string]string{"VisibilityTimeout": visibility}})
+	if err != nil {
+		return nil, err
+	}
+	m.queueURL = *made.QueueUrl
+	env = append(env,
+		"AWS_ENDPOINT_URL_S3="+m.s3.Endpoint(),
+		"AWS_ENDPOINT_URL_SQS="+m.queues.Endpoint(),
+		"PRESIGN_RESULTS_BUCKET="+results,
+		"PRESIGN_MANIFEST_BUCKET="+lists,
+		"PRESIGN_MANIFEST_PREFIX="+drop,
+		"PRESIGN_QUEUE_URL="+m.queueURL,
+	)
+	for name, binary := range map[string]string{queueName: s.job("queue"), manifestName: s.job("manifest")} {
+		f, err := m.start(binary, name, 15*time.Minute, env)
+		if err != nil {
+			return nil, err
+		}
+		functions[name] = f
+	}
+	source := &sqssource.Source{
+		Queue: client, URL: m.queueURL, ARN: "arn:aws:sqs:" + region + ":" + sqsserver.Account + ":jobs",
+		Function: functions[queueName], ReportBatchItemFailures: true,
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := source.Run(ctx); err != nil {
+			fmt.Fprintln(m.log, err)
+		}
+	}()
+	m.stops = append(m.stops, func() { cancel(); <-done })
+	return env, nil
+}
+
+// created does what S3 is set up to do with a new object: a list goes to the manifest function, in the background.
+func (m *machine) created(manifest lambdaapi.Function, c s3server.Created) {
+	switch {
+	case c.Bucket == results && strings.HasSuffix(c.Key, "/summary.json"):
+		select {
+		case m.results <- c:
+		default:
+		}
+	case c.Bucket == lists && strings.HasPrefix(c.Key, drop) && manifest != nil:
+		go func() {
+			if _, err := manifest.Invoke(context.Background(), notification(c)); err != nil {
+				m.asyncFailed(manifestName, err)
+			}
+		}()
+	}
+}
+
+// notification is what S3 tells of a new object.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+func notification(c s3server.Created) []byte {
+	record := map[string]any{
+		"eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": region, "eventName": "ObjectCreated:Put",
+		"eventTime": time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
+		"s3": map[string]any{
+			"s3SchemaVersion": "1.0", "configurationId": "lists",
+			"bucket": map[string]any{"name": c.Bucket, "arn": "arn:aws:s3:::" + c.Bucket},
+			"object": map[string]any{"key": url.QueryEscape(c.Key), "size": c.Size, "eTag": c.ETag, "sequencer": fmt.Sprintf("%016X", time.Now().UnixNano())},
+		},
+	}
+	event, err := json.Marshal(map[string]any{"Records": []any{record}})
+	if err != nil {
+		panic(err) // maps of strings and numbers
+	}
+	return event
+}
+
+func (m *machine) asyncFailed(name string, err error) { fmt.Fprintf(m.log, "%s: %v\n", name, err) }
+
+// client is the SDK's client for the stand-in S3, for what is put there as people do.
+func (m *machine) client() *s3.Client {
+	return s3.New(s3.Options{
+		Region: region, BaseEndpoint: aws.String(m.s3.Endpoint()), UsePathStyle: true,
+		Credentials:                credentials.NewStaticCredentialsProvider(visitor.AccessKeyID, visitor.SecretAccessKey, ""),
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+	})
+}
+
 // close ends everything and returns when it is gone.
 func (m *machine) close() {
-	m.front.Close()
-	m.function.Close()
-	m.s3.Close()
+	for len(m.stops) > 0 {
+		last := len(m.stops) - 1
+		m.stops[last]()
+		m.stops = m.stops[:last]
+	}
 }

@@ -24,8 +24,8 @@ func removeFunction() {
 	}
 }
 
-// buildFunction builds the real api function as the Makefile does, once for all tests.
-var buildFunction = sync.OnceValues(func() (string, error) {
+// buildFunctions builds the real functions as the Makefile does, once for all tests.
+var buildFunctions = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "bulkpresign")
 	if err != nil {
 		return "", err
@@ -39,37 +39,58 @@ var buildFunction = sync.OnceValues(func() (string, error) {
 			return "", err
 		}
 	}
-	path := filepath.Join(dir, "bootstrap")
-	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", path, "./functions/api")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
+	for _, name := range []string{"api", "queue", "manifest"} {
+		cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", filepath.Join(dir, name, "bootstrap"), "./functions/"+name)
+		cmd.Dir = root
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w\n%s", err, out)
+		}
 	}
-	return path, nil
+	return dir, nil
 })
 
-func realFunction(t *testing.T) string {
+// whole is a machine with the real functions.
+func whole(t *testing.T) setup {
 	t.Helper()
-	path, err := buildFunction()
+	dir, err := buildFunctions()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return path
+	s := alone("")
+	s.of(dir)
+	return s
 }
 
-// The demo with the function and the events of this repository.
-func TestDemoWithTheRealFunction(t *testing.T) {
-	if err := demo(t.Context(), realFunction(t), filepath.Join(root, "events"), io.Discard); err != nil {
+// The demo with the functions and the events of this repository. What it says fits a screen, and its last lines show
+// a job and what to do next.
+func TestDemoWithTheRealFunctions(t *testing.T) {
+	var out strings.Builder
+	if err := demo(t.Context(), whole(t), filepath.Join(root, "events"), false, &out); err != nil {
 		t.Fatal(err)
+	}
+	said := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(said) > 24 {
+		t.Errorf("%d lines, which is more than a screen", len(said))
+	}
+	last := strings.Join(said[len(said)-5:], "\n")
+	for _, want := range []string{"\n5. A job", "; 7 of 7 URLs worked", "demo: 52/52 URLs worked", "\nnext: "} {
+		if !strings.Contains("\n"+last, want) {
+			t.Errorf("the last lines lack %q:\n%s", want, last)
+		}
+	}
+	if strings.Contains(out.String(), "X-Amz-") || strings.Contains(out.String(), "FAILED") {
+		t.Error("it shows a URL or a failure")
 	}
 }
 
 // Every awkward key, and those that only a caller who insists may have, in one batch through the HTTP front, the
 // runtime API and the real function; then each URL as it is, by a client that changes nothing.
 func TestAwkwardKeysWithTheRealFunction(t *testing.T) {
-	var functionLog strings.Builder
-	m, err := startMachine(realFunction(t), "127.0.0.1:0", &functionLog)
+	var functionLog lockedBuffer
+	set := whole(t)
+	set.log = &functionLog
+	m, err := startMachine(set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +121,7 @@ func TestAwkwardKeysWithTheRealFunction(t *testing.T) {
 	}
 	m.close()
 	for _, secret := range []string{"X-Amz-", "Signature", "ASIA"} {
-		if strings.Contains(functionLog.String(), secret) {
+		if strings.Contains(functionLog.text.String(), secret) {
 			t.Errorf("the function's log contains %q", secret)
 		}
 	}

@@ -2,34 +2,97 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
-// serve stays up until the context ends. The function's log goes to stderr.
-func serve(ctx context.Context, binary, addr string, stdout, stderr io.Writer) error {
-	m, err := startMachine(binary, addr, stderr)
+// seeds are there from the start, so that the first URL shows something.
+var seeds = map[string]string{
+	"hello world.txt": "Hello from the stand-in S3.\n",
+	"2026/05/star.svg": `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><path d="M5 0 8 10 0 4H10L2 10Z" fill="#c80"/></svg>
+`,
+}
+
+// serve stays up until the context ends.
+func serve(ctx context.Context, s setup, stdout io.Writer) error {
+	m, err := startMachine(s)
 	if err != nil {
 		return err
 	}
 	defer m.close()
-	fmt.Fprintf(stdout, `The pre-signer is up, with everything on this machine:
+	for key, text := range seeds {
+		if err := m.s3.Put(bucket, key, []byte(text)); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(stdout, `The pre-signer is up, with everything on this machine. Ctrl-C ends it, and everything in it is gone then.
 
-  HTTP      %[1]s   stands in for API Gateway
-  Function  %[2]s under a local Lambda runtime API
-  S3        %[3]s   bucket %[4]s in memory; verifies every signature
+  HTTP    %[1]s/presign   as API Gateway; callers are known as arn:aws:iam::000000000000:user/local
+  Lambda  %[1]s   Invoke, for boto3 and aws-cli: %[5]s, %[6]s, %[7]s
+  S3      %[2]s   verifies every signature; buckets %[3]s (signed for), %[8]s, %[9]s
+  SQS     %[4]s
 
-Ask for a URL to upload to, and one to download from:
+Ask for a URL to download from, and one to upload to (then: curl -T FILE 'URL'):
 
-  curl -s %[1]s/presign -H 'content-type: application/json' \
-    -d '{"operation": "PutObject", "keys": ["hello world.txt"]}'
-  curl -s %[1]s/presign -H 'content-type: application/json' \
-    -d '{"keys": ["hello world.txt", "../x"]}'
+  curl -s %[1]s/presign -d '{"keys": ["hello world.txt", "../x"]}'
+  curl -s %[1]s/presign -d '{"operation": "PutObject", "keys": ["new.txt"]}'
+`, m.url, m.s3.Endpoint(), bucket, m.queueURL, apiName, queueName, manifestName, lists, results)
+	if s.jobs != "" {
+		fmt.Fprintf(stdout, `
+Drop a list, list the results, and read one (KEY is in the second answer, and below):
 
-Then upload with   curl -T FILE 'URL'   and download with   curl 'URL'   (mind the quotes).
-The function's credentials, and with them all URLs, end at %[5]s. Ctrl-C ends everything.
-`, m.url, binary, m.s3.Endpoint(), bucket, time.Now().Add(sessionLength).Format("15:04 on 2 January"))
-	<-ctx.Done()
-	return nil
+  printf 'hello world.txt\n2026/05/star.svg\n' >keys.txt; curl -s --aws-sigv4 aws:amz:%[1]s:s3 --user %[2]s:%[3]s -T keys.txt '%[4]s/%[5]s/%[6]skeys.txt'
+  curl -s --aws-sigv4 aws:amz:%[1]s:s3 --user %[2]s:%[3]s '%[4]s/%[7]s?list-type=2'
+  curl -s --aws-sigv4 aws:amz:%[1]s:s3 --user %[2]s:%[3]s '%[4]s/%[7]s/KEY' | gunzip
+`, region, visitor.AccessKeyID, visitor.SecretAccessKey, m.s3.Endpoint(), lists, drop, results)
+	}
+	fmt.Fprintf(stdout, `
+For aws-cli, boto3 and rclone:
+
+  export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=%s
+  export AWS_ENDPOINT_URL_S3=%s AWS_ENDPOINT_URL_LAMBDA=%s
+
+All URLs end with the functions' credentials at %s. A line for each request:
+
+`, visitor.AccessKeyID, visitor.SecretAccessKey, region, m.s3.Endpoint(), m.url, time.Now().Add(sessionLength).Format("15:04 on 2 January"))
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case c := <-m.results:
+			m.tellResult(stdout, c.Key)
+		}
+	}
+}
+
+// tellResult says where a job's result is.
+func (m *machine) tellResult(out io.Writer, summaryKey string) {
+	s, err := m.summary(summaryKey)
+	if err != nil {
+		return
+	}
+	where := "s3://" + results + "/" + summaryKey
+	if s.Result != nil {
+		where = "s3://" + s.Result.Bucket + "/" + s.Result.Key
+	}
+	fmt.Fprintf(out, "          %s: %s\n", strings.TrimSuffix(summaryKey[strings.IndexByte(summaryKey, '/')+1:], "/summary.json"), where)
+}
+
+// summary is a job's summary.json, as far as this program looks at it.
+type summary struct {
+	Entries, Signed int
+	Result          *struct{ Bucket, Key string }
+	Error           *struct{ Code, Message string }
+}
+
+func (m *machine) summary(key string) (*summary, error) {
+	text, err := m.s3.Get(results, key)
+	if err != nil {
+		return nil, err
+	}
+	s := new(summary)
+	return s, json.Unmarshal(text, s)
 }
