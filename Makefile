@@ -39,7 +39,7 @@ local: build ## All functions on 127.0.0.1:3000 (PORT, OPERATIONS, POLICY, ORIGI
 	@bin/local serve -addr 127.0.0.1:$(PORT) $(if $(OPERATIONS),-operations '$(OPERATIONS)') $(if $(POLICY),-policy '$(POLICY)') $(if $(ORIGINS),-origins '$(ORIGINS)') $(LOCAL)
 
 build: ## The functions for this machine, into bin/. | | 10 s
-	@for f in api queue manifest; do $(BUILD) -o bin/$$f/bootstrap ./functions/$$f || exit 1; done
+	@for f in api jobs; do $(BUILD) -o bin/$$f/bootstrap ./functions/$$f || exit 1; done
 
 help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
@@ -66,12 +66,12 @@ lint-template: ## cfn-lint, checkov, parliament and the table of roles over temp
 
 CHAOS ?= -messages 10000 -manifests 200
 chaos: build ## Jobs while everything fails that can: nothing lost, nothing doubled. | Linux | 2 min
-	go build -o bin/jobs ./verify/jobs
-	bin/jobs chaos $(CHAOS)
+	go build -o bin/verify-jobs ./verify/jobs
+	bin/verify-jobs chaos $(CHAOS)
 
 chaos-moto: moto build ## The same, smaller, against moto's SQS. | Linux, Python | 1 min
-	go build -o bin/jobs ./verify/jobs
-	bin/jobs chaos -sqs moto -messages 150 -manifests 20
+	go build -o bin/verify-jobs ./verify/jobs
+	bin/verify-jobs chaos -sqs moto -messages 150 -manifests 20
 
 abuse: build ## The worst that an event can hold: its answer, time and memory, within bounds. | Linux | 1 min
 	go run ./verify/abuse
@@ -107,8 +107,8 @@ bench-kernels: build ## What our own SHA-256 is worth in whole invocations. | | 
 
 MANIFEST_KEYS ?= 100000,1000000,10000000
 bench-manifest: boto3 build ## Lists of up to ten million keys, on one core, beside a boto3 loop. | Linux, Python | 5 min
-	go build -o bin/jobs ./verify/jobs
-	bin/jobs bench -function bin/manifest/bootstrap -keys $(MANIFEST_KEYS)
+	go build -o bin/verify-jobs ./verify/jobs
+	bin/verify-jobs bench -function bin/jobs/bootstrap -keys $(MANIFEST_KEYS)
 
 test-bench: build ## The benchmarks check what they time. | | 1 min
 	go -C bench vet ./...
@@ -135,11 +135,10 @@ check-generated: ## The checked-in assembly is what its generator writes. | | 10
 
 ##@ What sam build calls, with ARTIFACTS_DIR set
 # A policy.json goes along, for PRESIGN_POLICY=file://policy.json.
-.PHONY: build-ApiFunction build-QueueFunction build-ManifestFunction
+.PHONY: build-ApiFunction build-JobsFunction
 build-ApiFunction: FUNCTION = api
-build-QueueFunction: FUNCTION = queue
-build-ManifestFunction: FUNCTION = manifest
-build-ApiFunction build-QueueFunction build-ManifestFunction: ## The functions for ARCHITECTURE (arm64, x86_64). | | 10 s
+build-JobsFunction: FUNCTION = jobs
+build-ApiFunction build-JobsFunction: ## The functions for ARCHITECTURE (arm64, x86_64). | | 10 s
 	GOOS=linux GOARCH=$(or $(GOARCH_$(ARCHITECTURE)),$(error ARCHITECTURE must be arm64 or x86_64)) \
 		$(BUILD) -o $(ARTIFACTS_DIR)/bootstrap ./functions/$(FUNCTION)
 	$(if $(wildcard policy.json),cp policy.json $(ARTIFACTS_DIR)/)

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 
-	"bulkpresign/internal/config"
 	"bulkpresign/internal/delivery"
 	"bulkpresign/internal/gatewayevent"
 	"bulkpresign/internal/lambdalog"
@@ -16,11 +15,7 @@ import (
 func main() {
 	log := lambdalog.New(os.Stdout)
 	slog.SetDefault(log) // lines of others become JSON too
-	c, err := config.Load(os.Getenv)
-	if err != nil {
-		log.Error("the configuration is not valid", "problems", lambdalog.Lines(err))
-		os.Exit(1)
-	}
+	c := service.Configure(log)
 	s, source := service.New(&c, log)
 	h := &gatewayevent.Handler{
 		Service: s,
@@ -29,7 +24,7 @@ func main() {
 
 		StreamREST: c.StreamREST,
 	}
-	err = runtimeclient.Serve(os.Getenv("AWS_LAMBDA_RUNTIME_API"), h.Invoke)
+	err := runtimeclient.Serve(os.Getenv("AWS_LAMBDA_RUNTIME_API"), h.Invoke)
 	log.Error("the runtime API cannot be served", "cause", err.Error())
 	os.Exit(1)
 }

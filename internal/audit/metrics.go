@@ -13,13 +13,19 @@ import (
 )
 
 // The metrics are in CloudWatch's embedded metric format: a member _aws says which
-// members of the line are metrics. Their one dimension is the function's name.
+// members of the line are metrics. Their one dimension is the function's name; what is said
+// of a version has its number, too.
 //
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 const (
 	namespace = "BulkPresign"
 	dimension = "FunctionName"
+	version   = "FunctionVersion"
 )
+
+// invokeErrors is 1 when a direct caller was told of an error. Lambda counts that as one of
+// the function's own, and so the alarms on crashes subtract it.
+const invokeErrors = "InvokeErrors"
 
 // Unit is CloudWatch's word for what a figure counts.
 type Unit string
@@ -34,6 +40,7 @@ const (
 type metrics struct {
 	at      time.Time
 	names   []byte // elements of the directive's list
+	told    bool   // invokeErrors is 1
 	members []slog.Attr
 }
 
@@ -53,8 +60,14 @@ func (m *metrics) count(name string, n int) { m.add(name, Count, slog.IntValue(n
 func (m *metrics) append(a []slog.Attr) []slog.Attr {
 	aws := strconv.AppendInt([]byte(`{"Timestamp":`), m.at.UnixMilli(), 10)
 	aws = append(aws, `,"CloudWatchMetrics":[{"Namespace":"`+namespace+`","Dimensions":[["`+dimension+`"]],"Metrics":[`...)
-	aws = append(append(aws, m.names...), `]}]}`...)
+	aws = append(append(aws, m.names...), `]}`...)
 	a = append(a, slog.String(dimension, functionName()))
+	if m.told {
+		aws = append(aws, `,{"Namespace":"`+namespace+`","Dimensions":[["`+dimension+`"],["`+dimension+`","`+version+`"]],`+
+			`"Metrics":[{"Name":"`+invokeErrors+`","Unit":"Count"}]}`...)
+		a = append(a, slog.String(version, functionVersion()), slog.Int(invokeErrors, 1))
+	}
+	aws = append(aws, `]}`...)
 	return append(append(a, m.members...), slog.Any("_aws", json.RawMessage(aws)))
 }
 
@@ -64,6 +77,14 @@ func functionName() string {
 		return "unknown"
 	}
 	return lambdacontext.FunctionName
+}
+
+// functionVersion is the number of the version that runs, or $LATEST.
+func functionVersion() string {
+	if lambdacontext.FunctionVersion == "" {
+		return "unknown"
+	}
+	return lambdacontext.FunctionVersion
 }
 
 // keyCodes are the codes that a key can be refused with, each a metric of its own.
@@ -99,6 +120,7 @@ func (r *Record) metrics(now time.Time) *metrics {
 	m.count("RequestsFailed", failed)
 	if r.Failure != nil {
 		m.count("Request"+string(r.Failure.Code), 1)
+		m.told = r.Source == "direct"
 	}
 	m.add("Duration", Milliseconds, slog.Float64Value(float64(now.Sub(r.began).Microseconds())/1000))
 	if r.cold {

@@ -1,6 +1,5 @@
-// The tests of this package run the real binaries of the queue and the manifest function
-// under a local Lambda runtime, with an S3 server behind them that verifies signatures,
-// and a queue in front.
+// The tests of this package run the real binary of the jobs function under a local Lambda
+// runtime, with an S3 server behind it that verifies signatures, and a queue in front.
 package job_test
 
 import (
@@ -38,26 +37,25 @@ import (
 const region = "eu-west-1"
 
 var (
-	binaries string // the folder of the functions, each built as it is deployed
-	logs     logcheck.Book
+	binary string // the function, built as it is deployed
+	logs   logcheck.Book
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	var err error
-	if binaries, err = os.MkdirTemp("", "job"); err != nil {
+	folder, err := os.MkdirTemp("", "job")
+	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	defer os.RemoveAll(binaries)
-	for _, name := range []string{"queue", "manifest"} {
-		build := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", filepath.Join(binaries, name), "bulkpresign/functions/"+name)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Printf("go build: %v\n%s", err, out)
-			return 1
-		}
+	defer os.RemoveAll(folder)
+	binary = filepath.Join(folder, "bootstrap")
+	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", binary, "bulkpresign/functions/jobs")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Printf("go build: %v\n%s", err, out)
+		return 1
 	}
 	code := m.Run()
 	for _, p := range logs.Problems() {
@@ -67,13 +65,13 @@ func run(m *testing.M) int {
 	return code
 }
 
-// bed is S3, SQS and one function of each kind. Buckets: photos is signed for, lists has
+// bed is S3, SQS and the function. Buckets: photos is signed for, lists has
 // lists under manifests/, results the results.
 type bed struct {
 	s3server *s3server.Server
 	s3       *s3.Client
 	sqs      *sqs.Client
-	queueURL string // the functions' own queue
+	queueURL string // the function's own queue
 	notes    string // the notifications' queue
 	env      []string
 	log      logcheck.Book // what its functions wrote
@@ -142,11 +140,11 @@ func listen(t *testing.T, h http.Handler) (endpoint string) {
 	return s.URL
 }
 
-// start starts a function. env comes on top of the bed's.
-func (b *bed) start(t *testing.T, name string, timeout time.Duration, env ...string) *runtimeapi.Function {
+// start starts the function. env comes on top of the bed's.
+func (b *bed) start(t *testing.T, timeout time.Duration, env ...string) *runtimeapi.Function {
 	t.Helper()
 	fn, err := runtimeapi.Start(context.WithoutCancel(t.Context()), runtimeapi.Config{
-		Binary: filepath.Join(binaries, name), Name: name, Log: io.MultiWriter(&b.log, &logs), Timeout: timeout, Region: region, MemoryMB: 1769,
+		Binary: binary, Name: "jobs", Log: io.MultiWriter(&b.log, &logs), Timeout: timeout, Region: region, MemoryMB: 1769,
 		Env: append(b.env[:len(b.env):len(b.env)], env...),
 	})
 	if err != nil {

@@ -15,34 +15,19 @@ import (
 	"bulkpresign/internal/sqsqueue"
 )
 
-// Queue answers the messages of an SQS queue: requests, S3 notifications, and jobs that
-// are handed on. It is a lambda.Handler and needs ReportBatchItemFailures.
-type Queue struct{ Runner *Runner }
-
-// Manifest answers S3's notifications, EventBridge's, SNS's, and direct invokes with a request;
-// and messages as Queue does. It is a lambda.Handler.
-type Manifest struct{ Runner *Runner }
-
-// Invoke does the job of each message and names those that must come again.
-func (q *Queue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	list, err := queueevent.Decode(payload)
-	if err != nil {
-		return nil, invalidEvent(err.Error())
-	}
-	if list[0].ID == "" && list[0].Topic == "" {
-		return nil, invalidEvent("the event is not one of SQS or SNS: this function serves a queue")
-	}
-	return q.Runner.invoke(ctx, list)
-}
+// Handler answers SQS's messages (requests, S3 notifications, jobs that are handed on),
+// for which the event source needs ReportBatchItemFailures; S3's, EventBridge's and SNS's events;
+// and direct invokes with a request. It is a lambda.Handler.
+type Handler struct{ Runner *Runner }
 
 // Invoke does the job of each object, message or request. A direct invoke's answer is
 // the summary; of an event, an error has it delivered again.
-func (m *Manifest) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	list, err := queueevent.Decode(payload)
 	if err != nil {
 		return nil, invalidEvent(err.Error())
 	}
-	return m.Runner.invoke(ctx, list)
+	return h.Runner.invoke(ctx, list)
 }
 
 // invoke does the jobs of an event of any kind.
@@ -133,7 +118,7 @@ func (r *Runner) putOff(ctx context.Context, failed []*queueevent.Message) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, putOffTime)
 	defer cancel()
-	if err := r.Queue.Delay(ctx, delays); err != nil {
+	if err := r.Queue.Delay(ctx, failed[0].Queue, delays); err != nil {
 		r.Log.WarnContext(ctx, "messages that failed come again only after the queue's visibility timeout", "cause", err.Error())
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -64,7 +63,7 @@ func mustJSON(v any) []byte {
 func TestQueueSignsARequest(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "queue", 10*time.Second)
+	fn := b.start(t, 10*time.Second)
 	b.put(t, "photos", "a b.jpg", []byte("one"), nil)
 	answer, err := fn.Invoke(t.Context(), sqsEvent(`{"keys":["a b.jpg","../x","a b.jpg"],"expires_in":60}`))
 	if err != nil || string(answer) != `{"batchItemFailures":[]}` {
@@ -84,7 +83,7 @@ func TestQueueSignsARequest(t *testing.T) {
 func TestManifestSignsAList(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "manifest", 10*time.Second)
+	fn := b.start(t, 10*time.Second)
 	b.put(t, "photos", "ü/1.jpg", []byte("one"), nil)
 	etag := b.put(t, "lists", "manifests/week 1.txt", []byte("ü/1.jpg\nmissing.jpg\r\n\n../x\n"), map[string]string{"presign-expires-in": "77"})
 	if _, err := fn.Invoke(t.Context(), s3Event("lists", "manifests/week 1.txt", etag, "0055AED6DCD90281E5")); err != nil {
@@ -109,7 +108,7 @@ func TestManifestSignsAList(t *testing.T) {
 func TestKeyEncoding(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "queue", 10*time.Second)
+	fn := b.start(t, 10*time.Second)
 	b.put(t, "photos", "q3+q4 é.pdf", []byte("one"), nil)
 	etag := b.put(t, "lists", "manifests/batch.csv", []byte("photos,q3+q4%20%C3%A9.pdf\nphotos,100%\n"), map[string]string{"presign-key-encoding": "percent"})
 	for i, body := range []string{string(s3Event("lists", "manifests/batch.csv", etag, "01")), `{"manifest":"s3://lists/manifests/batch.csv"}`} {
@@ -136,7 +135,7 @@ func TestKeyEncoding(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "queue", 20*time.Second)
+	fn := b.start(t, 20*time.Second)
 	zipped := gzipped("a\nb\n" + strings.Repeat("longer\n", 10_000))
 	b.put(t, "lists", "manifests/cut.txt.gz", zipped[:len(zipped)-20], nil)
 	b.put(t, "lists", "manifests/noise.txt.gz", []byte("this is no gzip"), nil)
@@ -221,7 +220,7 @@ func gzipped(text string) []byte {
 func TestBadLines(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "manifest", 20*time.Second, "PRESIGN_KEY_PREFIX=in/")
+	fn := b.start(t, 20*time.Second, "PRESIGN_KEY_PREFIX=in/")
 	etag := b.put(t, "lists", "manifests/rows.csv.gz", gzipped("bucket,key\nphotos,in/a\nphotos\nother,in/b\nphotos,out/c\nphotos,in/../d\nphotos,\"in/e,f\"\n"), nil)
 	if _, err := fn.Invoke(t.Context(), s3Event("lists", "manifests/rows.csv.gz", etag, "01")); err != nil {
 		t.Fatal(err)
@@ -245,7 +244,7 @@ func TestBadLines(t *testing.T) {
 func TestPrefix(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "manifest", 20*time.Second)
+	fn := b.start(t, 20*time.Second)
 	var want []string
 	for _, name := range []string{"a b", "a+b", "a%20b", "ü", "日本", "x&y=z", `"q"`, "plain"} {
 		want = append(want, "album/"+name)
@@ -283,7 +282,7 @@ func TestPrefix(t *testing.T) {
 func TestPrefixIsJudged(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "manifest", 20*time.Second, "PRESIGN_KEY_PREFIX=in/")
+	fn := b.start(t, 20*time.Second, "PRESIGN_KEY_PREFIX=in/")
 	b.put(t, "photos", "private/x", nil, nil)
 	for _, prefix := range []string{"", "i", "private/"} {
 		if _, err := fn.Invoke(t.Context(), mustJSON(map[string]string{"prefix": prefix})); err == nil || !strings.Contains(err.Error(), "KeyNotAllowed") {
@@ -297,7 +296,7 @@ func TestPrefixIsJudged(t *testing.T) {
 func TestCallerIsTheQueue(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "queue", 10*time.Second, `PRESIGN_POLICY={"rules":[
+	fn := b.start(t, 10*time.Second, `PRESIGN_POLICY={"rules":[
 		{"name":"jobs","effect":"allow","callers":[{"service":{"principal":"sqs.amazonaws.com","source_arn":"arn:aws:sqs:*:*:*"}}],"prefixes":["in/"]},
 		{"name":"people","effect":"allow","callers":[{"iam":true},{"direct":true}]}]}`)
 	const request = `{"keys":["in/a","private/x"],"explain":false}`
@@ -334,7 +333,7 @@ func TestCallerIsTheQueue(t *testing.T) {
 func TestObjectAndDuplicates(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn, manifest := b.start(t, "queue", 20*time.Second), b.start(t, "manifest", 20*time.Second)
+	fn := b.start(t, 20*time.Second)
 	etag := b.put(t, "photos", "new/ü 1.jpg", []byte("new"), nil)
 	event := s3Event("photos", "new/ü 1.jpg", etag, "0055AED6DCD90281E5")
 	deliver(t, fn, string(event))
@@ -345,7 +344,7 @@ func TestObjectAndDuplicates(t *testing.T) {
 		"bucket": map[string]any{"name": "photos"},
 		"object": map[string]any{"key": "new/ü 1.jpg", "size": 3, "etag": etag, "sequencer": "0055AED6DCD90281E5"},
 	}})
-	if _, err := manifest.Invoke(t.Context(), bridge); err != nil {
+	if _, err := fn.Invoke(t.Context(), bridge); err != nil {
 		t.Fatal(err)
 	}
 	s, _ := b.only(t)
@@ -366,7 +365,7 @@ func TestObjectAndDuplicates(t *testing.T) {
 
 // A record of a notification that cannot be read (quilt #5162: a percent sign that nobody encoded) has a result that says
 // which it is, with the key as it is written there; the others have theirs. So it is through SNS, which may also invoke
-// either function itself.
+// the function itself.
 func TestRecordsForThemselves(t *testing.T) {
 	t.Parallel()
 	record := func(key string) map[string]any {
@@ -376,24 +375,20 @@ func TestRecordsForThemselves(t *testing.T) {
 	notification := mustJSON(map[string]any{"Records": []any{record("a+b.jpg"), record("50%.jpg"), record("caf%C3%A9.jpg")}})
 	envelope := map[string]any{"Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:eu-west-1:000000000000:t", "Timestamp": "", "Message": string(notification)}
 	invoked := mustJSON(map[string]any{"Records": []any{map[string]any{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": envelope}}})
-	for name, deliver := range map[string]struct {
-		function string
-		event    []byte
-	}{
-		"SQS":                    {"queue", sqsEvent(string(notification))},
-		"SNS through SQS":        {"queue", sqsEvent(string(mustJSON(envelope)))},
-		"S3":                     {"manifest", notification},
-		"SNS, queue function":    {"queue", invoked},
-		"SNS, manifest function": {"manifest", invoked},
+	for name, event := range map[string][]byte{
+		"SQS":             sqsEvent(string(notification)),
+		"SNS through SQS": sqsEvent(string(mustJSON(envelope))),
+		"S3":              notification,
+		"SNS":             invoked,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t, nil)
-			fn := b.start(t, deliver.function, 20*time.Second)
+			fn := b.start(t, 20*time.Second)
 			b.put(t, "photos", "a b.jpg", []byte("1"), nil)
 			b.put(t, "photos", "café.jpg", []byte("2"), nil)
 			for range 2 { // the second delivery makes the same
-				if answer, err := fn.Invoke(t.Context(), deliver.event); err != nil || strings.Contains(string(answer), "itemIdentifier") {
+				if answer, err := fn.Invoke(t.Context(), event); err != nil || strings.Contains(string(answer), "itemIdentifier") {
 					t.Fatalf("%s, %v", answer, err)
 				}
 			}
@@ -430,10 +425,10 @@ func TestResultsAreNoInput(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
 	env := []string{"PRESIGN_RESULTS_BUCKET=lists", "PRESIGN_RESULTS_PREFIX=manifests/results/", "PRESIGN_BUCKETS=photos,lists"}
-	fn, manifest := b.start(t, "queue", 20*time.Second, env...), b.start(t, "manifest", 20*time.Second, env...)
+	fn := b.start(t, 20*time.Second, env...)
 	event := s3Event("lists", "manifests/results/list.txt-x/result.txt", "", "01")
 	deliver(t, fn, string(event))
-	if _, err := manifest.Invoke(t.Context(), event); err != nil {
+	if _, err := fn.Invoke(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
 	if keys := b.keys(t, "lists"); len(keys) != 0 {
@@ -446,7 +441,7 @@ func TestResultsAreNoInput(t *testing.T) {
 func TestInventoryArrives(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "manifest", 20*time.Second)
+	fn := b.start(t, 20*time.Second)
 	b.put(t, "photos", "a+b é.jpg", []byte("one"), nil)
 	const folder = "manifests/photos/weekly/"
 	shard := gzipped("\"photos\",\"a%2Bb+%C3%A9.jpg\",\"\",\"true\",\"false\"\n\"photos\",\"gone\",\"v2\",\"true\",\"true\"\n")
@@ -486,7 +481,7 @@ func TestInventoryArrives(t *testing.T) {
 func TestInventoryOfParquet(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "manifest", 20*time.Second)
+	fn := b.start(t, 20*time.Second)
 	type row struct {
 		Bucket string `parquet:"bucket"`
 		Key    string `parquet:"key"`
@@ -532,7 +527,7 @@ func TestInventoryOfParquet(t *testing.T) {
 func TestFailureKeepsResult(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "queue", 20*time.Second)
+	fn := b.start(t, 20*time.Second)
 	event := string(s3Event("lists", "manifests/a.txt", "", "01"))
 	deliver(t, fn, event)
 	if s, _ := b.only(t); s.Error == nil {
@@ -566,7 +561,7 @@ func TestMayPass(t *testing.T) {
 			s3.ServeHTTP(w, r)
 		})
 	})
-	fn := b.start(t, "queue", 60*time.Second, "AWS_MAX_ATTEMPTS=2")
+	fn := b.start(t, 60*time.Second, "AWS_MAX_ATTEMPTS=2")
 	b.put(t, "lists", "manifests/long.txt", longList(), nil)
 	event := sqsEvent(`{"keys":["a"]}`, `{"manifest":"s3://lists/manifests/long.txt"}`, `{"keys":["b"]}`)
 	answer, err := fn.Invoke(t.Context(), event)
@@ -595,7 +590,7 @@ func TestRetryAfter(t *testing.T) {
 			http.Error(w, "<Error><Code>SlowDown</Code></Error>", http.StatusServiceUnavailable)
 		})
 	})
-	fn := b.start(t, "queue", 60*time.Second, "AWS_MAX_ATTEMPTS=1", "PRESIGN_RETRY_AFTER=1")
+	fn := b.start(t, 60*time.Second, "AWS_MAX_ATTEMPTS=1", "PRESIGN_RETRY_AFTER=1")
 	if _, err := b.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &b.queueURL, MessageBody: aws.String(`{"keys":["a"]}`)}); err != nil {
 		t.Fatal(err)
 	}
@@ -635,7 +630,7 @@ func TestRetryAfter(t *testing.T) {
 func TestNotification(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "queue", 20*time.Second, "PRESIGN_NOTIFY_QUEUE_URL="+b.notes)
+	fn := b.start(t, 20*time.Second, "PRESIGN_NOTIFY_QUEUE_URL="+b.notes)
 	b.put(t, "lists", "manifests/a.txt", []byte("k\n"), nil)
 	deliver(t, fn, `{"keys":["a"]}`, `{"manifest":"s3://lists/manifests/a.txt"}`, `{"keys":[]}`)
 	notes := b.receive(t, b.notes)
@@ -669,13 +664,11 @@ func TestNotification(t *testing.T) {
 // A function without a place for results does not start.
 func TestResultsBucketIsRequired(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"queue", "manifest"} {
-		_, err := runtimeapi.Start(t.Context(), runtimeapi.Config{
-			Binary: filepath.Join(binaries, name), Log: &logs, Region: region, Env: []string{"PRESIGN_BUCKETS=photos"},
-		})
-		var failed *runtimeapi.InitError
-		if !errors.As(err, &failed) || failed.ExitCode < 1 {
-			t.Errorf("%s: %v, want an exit code over 0", name, err)
-		}
+	_, err := runtimeapi.Start(t.Context(), runtimeapi.Config{
+		Binary: binary, Log: &logs, Region: region, Env: []string{"PRESIGN_BUCKETS=photos"},
+	})
+	var failed *runtimeapi.InitError
+	if !errors.As(err, &failed) || failed.ExitCode < 1 {
+		t.Errorf("%v, want an exit code over 0", err)
 	}
 }

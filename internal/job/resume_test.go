@@ -69,7 +69,7 @@ func TestHandedOn(t *testing.T) {
 	whole.put(t, "lists", "manifests/long.txt", list, nil)
 	// Only direct callers may have anything: a job keeps the caller that it began with.
 	const direct = `PRESIGN_POLICY={"rules":[{"name":"people","effect":"allow","callers":[{"direct":true}]}]}`
-	if _, err := whole.start(t, "manifest", 60*time.Second, direct).Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`)); err != nil {
+	if _, err := whole.start(t, 60*time.Second, direct).Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`)); err != nil {
 		t.Fatal(err)
 	}
 	wantSummary, folder := whole.only(t)
@@ -78,7 +78,7 @@ func TestHandedOn(t *testing.T) {
 	b := newBed(t, slowly("manifests/long.txt", len(list)/10))
 	b.put(t, "lists", "manifests/long.txt", list, nil)
 	b.put(t, "photos", strings.Split(string(list), "\n")[299_000], []byte("late"), nil)
-	fn := b.start(t, "manifest", 10*time.Second, direct)
+	fn := b.start(t, 10*time.Second, direct)
 	if _, err := fn.Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestPrefixHandedOn(t *testing.T) {
 	for i := range numbers {
 		numbers[i] = i + 1
 	}
-	fn := b.start(t, "manifest", 12*time.Second, "PRESIGN_OPERATIONS=UploadPart")
+	fn := b.start(t, 12*time.Second, "PRESIGN_OPERATIONS=UploadPart")
 	request := mustJSON(map[string]any{"prefix": "in/", "operation": "UploadPart", "upload_id": "u", "part_numbers": numbers})
 	if _, err := fn.Invoke(t.Context(), request); err != nil {
 		t.Fatal(err)
@@ -218,7 +218,7 @@ func TestInventoryHandedOn(t *testing.T) {
 	}
 	b.put(t, "lists", folder+"2026-11-24T01-00Z/manifest.json", manifest, nil)
 	b.put(t, "lists", folder+"2026-11-24T01-00Z/manifest.checksum", fmt.Appendf(nil, "%x", md5.Sum(manifest)), nil)
-	fn := b.start(t, "manifest", 10*time.Second)
+	fn := b.start(t, 10*time.Second)
 	if _, err := fn.Invoke(t.Context(), []byte(`{"manifest":"s3://lists/`+folder+`2026-11-24T01-00Z/manifest.json"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestChangedInBetween(t *testing.T) {
 	list := longList()
 	b := newBed(t, slowly("manifests/long.txt", len(list)/10))
 	b.put(t, "lists", "manifests/long.txt", list, nil)
-	fn := b.start(t, "manifest", 10*time.Second)
+	fn := b.start(t, 10*time.Second)
 	if _, err := fn.Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -274,15 +274,15 @@ func TestHandedOnTwice(t *testing.T) {
 	list := longList()
 	b := newBed(t, slowly("manifests/long.txt", len(list)/10))
 	b.put(t, "lists", "manifests/long.txt", list, nil)
-	fn := b.start(t, "manifest", 10*time.Second)
+	fn := b.start(t, 10*time.Second)
 	if _, err := fn.Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`)); err != nil {
 		t.Fatal(err)
 	}
 	messages := b.receive(t, b.queueURL)
-	queue := b.start(t, "queue", 60*time.Second) // either function goes on with a job
-	deliver(t, queue, messages...)
+	other := b.start(t, 60*time.Second)
+	deliver(t, other, messages...)
 	first, _ := b.only(t)
-	deliver(t, queue, messages...)
+	deliver(t, other, messages...)
 	second, _ := b.only(t)
 	if first.Error != nil || second.Error != nil || first.Result.ETag != second.Result.ETag {
 		t.Errorf("the second delivery made another result: %+v, %+v", first, second)
@@ -301,7 +301,7 @@ func TestNoQueueToGoOnFrom(t *testing.T) {
 	list := longList()
 	b := newBed(t, slowly("manifests/long.txt", len(list)/10))
 	b.put(t, "lists", "manifests/long.txt", list, nil)
-	fn := b.start(t, "manifest", 10*time.Second, "PRESIGN_QUEUE_URL=")
+	fn := b.start(t, 10*time.Second, "PRESIGN_QUEUE_URL=")
 	_, err := fn.Invoke(t.Context(), []byte(`{"manifest":"s3://lists/manifests/long.txt"}`))
 	if err == nil || !strings.Contains(err.Error(), "OutOfTime") {
 		t.Errorf("%v, want OutOfTime", err)

@@ -27,10 +27,11 @@ type Sender interface {
 	Send(ctx context.Context, body string) error
 }
 
-// OwnQueue is the queue whose messages a function does.
+// OwnQueue is the queue to which a job is handed on. Its neighbours, whose messages a
+// function does too, are known by their ARNs.
 type OwnQueue interface {
 	Sender
-	Delay(ctx context.Context, delays []sqsqueue.Delay) error
+	Delay(ctx context.Context, queue string, delays []sqsqueue.Delay) error
 }
 
 // Runner does jobs. It is safe for concurrent use.

@@ -31,7 +31,7 @@ func TestSigningRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(sts.Close)
-	fn := b.start(t, "queue", 20*time.Second, "AWS_ENDPOINT_URL_STS="+sts.URL(), "PRESIGN_ATTRIBUTION=true",
+	fn := b.start(t, 20*time.Second, "AWS_ENDPOINT_URL_STS="+sts.URL(), "PRESIGN_ATTRIBUTION=true",
 		"PRESIGN_SIGNING_ROLE_ARN=arn:aws:iam::123456789012:role/signer")
 	b.put(t, "photos", "a", []byte("a"), nil)
 	deliver(t, fn, `{"keys":["a"]}`)

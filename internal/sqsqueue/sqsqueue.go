@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,17 +56,18 @@ type Delay struct {
 // mostInBatch is how many messages a call takes.
 const mostInBatch = 10
 
-// Delay puts messages off. The role needs sqs:ChangeMessageVisibility. The error is the
-// first; the others are put off all the same.
+// Delay puts messages off that came from the queue with an ARN: this one, or another of its
+// account and region, since a function may do the messages of several. The role needs
+// sqs:ChangeMessageVisibility. The error is the first; the others are put off all the same.
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html
-func (q *Queue) Delay(ctx context.Context, delays []Delay) error {
+func (q *Queue) Delay(ctx context.Context, queue string, delays []Delay) error {
 	client, err := q.connect(ctx)
 	if err != nil {
 		return err
 	}
 	for some := range slices.Chunk(delays, mostInBatch) {
-		in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: aws.String(q.url)}
+		in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: aws.String(q.neighbour(queue))}
 		for i, d := range some {
 			in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
 				Id:                aws.String(strconv.Itoa(i)),
@@ -82,6 +84,18 @@ func (q *Queue) Delay(ctx context.Context, delays []Delay) error {
 		}
 	}
 	return err
+}
+
+// neighbour is the URL of the queue with an ARN. URLs of queues differ in their last part
+// only, which is the queue's name, as the ARN's is.
+//
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html
+func (q *Queue) neighbour(arn string) string {
+	name := arn[strings.LastIndexByte(arn, ':')+1:]
+	if name == "" {
+		return q.url
+	}
+	return q.url[:strings.LastIndexByte(q.url, '/')+1] + name
 }
 
 func (q *Queue) connect(ctx context.Context) (*sqs.Client, error) {

@@ -133,7 +133,7 @@ func try(functions string, memory int, environment []string, s3 *s3server.Server
 		event = in.event()
 		o.bytes = len(event)
 	} else {
-		function = filepath.Join(functions, "manifest", "bootstrap")
+		function = filepath.Join(functions, "jobs", "bootstrap")
 		environment = append(environment, results...)
 		for _, l := range in.lists() {
 			if err := s3.Put("lists", l.key, l.body); err != nil {

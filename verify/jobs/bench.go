@@ -57,7 +57,7 @@ type benchmark struct {
 }
 
 func runBench(ctx context.Context, flags *flag.FlagSet, args []string) error {
-	binary := flags.String("function", "bin/manifest/bootstrap", "the manifest function's binary")
+	binary := flags.String("function", "bin/jobs/bootstrap", "the jobs function's binary")
 	sizes := flags.String("keys", "100000,1000000,10000000", "sizes of the lists, smallest first")
 	rounds := flags.Int("rounds", 3, "how often each is measured; the median counts")
 	if err := parse(flags, args); err != nil {
@@ -229,7 +229,7 @@ func (b *benchmark) start(taskset string) (*runtimeapi.Function, error) {
 		Args:    []string{"-c", "0", binary},
 		Log:     os.Stderr,
 		Timeout: 15 * time.Minute,
-		Name:    "bulkpresign-manifest",
+		Name:    "bulkpresign-jobs",
 		Region:  region,
 		Env:     environment(b.credentials, b.s3, b.s3.Endpoint(), "GOMAXPROCS=1"),
 	})

@@ -89,8 +89,8 @@ type chaos struct {
 func runChaos(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	bin := flags.String("functions", "bin", "folder of the functions' binaries")
 	seed := flags.Uint64("seed", 1, "of the inputs and the faults")
-	messages := flags.Int("messages", 10_000, "messages for the queue function")
-	manifests := flags.Int("manifests", 200, "lists for the manifest function")
+	messages := flags.Int("messages", 10_000, "messages for the queue of requests")
+	manifests := flags.Int("manifests", 200, "lists for the queue of lists")
 	broker := flags.String("sqs", "embedded", "embedded, or moto: slow, but not ours (make moto installs it)")
 	logFile := flags.String("log", "", "a file that gets what the functions log")
 	limit := flags.Duration("limit", 10*time.Minute, "when to give up")
@@ -145,30 +145,26 @@ func runChaos(ctx context.Context, flags *flag.FlagSet, args []string) error {
 		return err
 	}
 
-	function := func(folder, name string, timeout time.Duration, instances int, s3URL string) (*runtimeapi.Function, error) {
+	function := func(name string, timeout time.Duration, instances int, s3URL string) (*runtimeapi.Function, error) {
 		return runtimeapi.Start(ctx, runtimeapi.Config{
-			Binary: *bin + "/" + folder + "/bootstrap", Log: lines, Timeout: timeout, Instances: instances,
+			Binary: *bin + "/jobs/bootstrap", Log: lines, Timeout: timeout, Instances: instances,
 			Name: "bulkpresign-" + name, Region: region, MemoryMB: 512,
 			Env: environment(session, server, s3URL, "AWS_ENDPOINT_URL_SQS="+sqsURL, "PRESIGN_QUEUE_URL="+c.urls[name], "PRESIGN_RETRY_AFTER=1"),
 		})
 	}
-	queue, err := function("queue", "requests", timeout, 16, s3URL)
+	// As the template has it: one function, two queues, of which it hands jobs on to that of lists.
+	both, err := function("lists", timeout, 20, s3URL)
 	if err != nil {
 		return err
 	}
-	defer queue.Close()
-	manifest, err := function("manifest", "lists", timeout, 4, s3URL)
-	if err != nil {
-		return err
-	}
-	defer manifest.Close()
-	short, err := function("manifest", "short", shortTime, 2, slowS3URL)
+	defer both.Close()
+	short, err := function("short", shortTime, 2, slowS3URL)
 	if err != nil {
 		return err
 	}
 	defer short.Close()
-	queueMayDie := &faults.Function{Next: queue, Faults: c.faults["queue"], Within: 300 * time.Millisecond}
-	manifestMayDie := &faults.Function{Next: manifest, Faults: c.faults["manifest"], Within: time.Second}
+	queueMayDie := &faults.Function{Next: both, Faults: c.faults["queue"], Within: 300 * time.Millisecond}
+	manifestMayDie := &faults.Function{Next: both, Faults: c.faults["manifest"], Within: time.Second}
 	shortMayDie := &faults.Function{Next: short, Faults: c.faults["manifest"], Within: time.Second}
 
 	polling, stopPolling := context.WithCancel(ctx)
@@ -198,7 +194,7 @@ func runChaos(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	}
 	stopPolling()
 	sources.Wait()
-	for _, f := range []*runtimeapi.Function{queue, manifest, short} {
+	for _, f := range []*runtimeapi.Function{both, short} {
 		f.Close() // so that every line of the log has been written
 	}
 	took := time.Since(began)

@@ -4,4 +4,4 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 scripts/venv.sh verify/template/requirements.txt .cache/lint-venv
-exec .cache/lint-venv/bin/python verify/template/lint.py template.yaml .cache/lint-template
+exec .cache/lint-venv/bin/python verify/template/lint.py template.yaml .cache/lint-template bin
