@@ -12,7 +12,10 @@ GOARCH_x86_64 := amd64
 # request to its answer. docs/speed.md has what each is worth.
 LEAN = github.com/aws/... net/http net crypto/tls crypto/x509 crypto/internal/fips140/nistec/... encoding/xml \
 	encoding/json encoding/asn1 log/slog math/big regexp regexp/syntax vendor/...
-BUILD = CGO_ENABLED=0 go build -tags lambda.norpc,nethttpomithttp2 -trimpath -ldflags "-s -w" $(LEAN:%=-gcflags=%=-l)
+# The commit that last touched what is built, so that one to the docs deploys nothing; it is in the record of each request.
+VERSION := $(shell git log -1 --format=%h -- functions internal go.mod go.sum Makefile 2>/dev/null)
+BUILD = CGO_ENABLED=0 go build -tags lambda.norpc,nethttpomithttp2 -trimpath -buildvcs=false \
+	-ldflags "-s -w -X bulkpresign/internal/audit.build=$(VERSION)" $(LEAN:%=-gcflags=%=-l)
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -45,7 +48,7 @@ help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ##@ Prove more than the tests do (verify/README.md)
-.PHONY: verify sam-local localstack clients chaos chaos-moto abuse security sbom lint-template
+.PHONY: verify sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check
 verify: build ## Every operation and awkward key against five S3 servers. | root on Debian, Python | 3 min
 	go vet -C verify/servers ./...
 	go test -C verify/servers .
@@ -61,8 +64,11 @@ sam-local: ## The function in the SAM CLI's emulator. | Docker or root on Debian
 localstack: build ## Deploy to LocalStack (or LOCALSTACK=ministack) and use the URLs there. | Python | 2 min
 	verify/localstack/run.sh
 
-lint-template: ## cfn-lint, checkov, parliament and the table of roles over template.yaml. | Python | 1 min
+lint-template: build ## cfn-lint, checkov, parliament, tables and the functions' start over template.yaml. | Python | 1 min
 	verify/template/run.sh
+
+check: build ## Would a deployment start? PARAMETERS="Bucket=photos ...", else samconfig.toml's. | Python 3.11 | 10 s
+	@verify/template/run.sh check $(PARAMETERS)
 
 CHAOS ?= -messages 10000 -manifests 200
 chaos: build ## Jobs while everything fails that can: nothing lost, nothing doubled. | Linux | 2 min

@@ -162,6 +162,7 @@ func (r *Record) attributes() []slog.Attr {
 	text("bucket", r.Bucket)
 	text("operation", r.Operation)
 	text("rule", r.Rule)
+	a = deployed(a)
 	if !r.ExpiresAt.IsZero() {
 		a = append(a, slog.Time("signedAt", r.SignedAt), slog.Int64("expiresIn", r.ExpiresIn),
 			slog.Time("expiresAt", r.ExpiresAt), slog.String("basis", string(r.Basis)))

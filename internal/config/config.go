@@ -24,6 +24,7 @@ import (
 // which the SDK finds.
 type Config struct {
 	Policy      policy.Policy
+	PolicyText  []byte        // of its document, or nil
 	SigningRole string        // the ARN of a role to assume for signing, or empty
 	Session     string        // who shares a session of that role: service, caller or request
 	Attribution bool          // URLs say who asked for them
@@ -110,7 +111,7 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 			l.problem(variable, "is not set, and this function needs it")
 		}
 	}
-	c.Policy.Document = l.document()
+	c.Policy.Document, c.PolicyText = l.document()
 	return c, errors.Join(l.problems...)
 }
 
@@ -258,11 +259,11 @@ func (l *loader) buckets(common s3url.Settings) (names []string, places map[stri
 
 // document reads the policy document, which is the variable itself or a file of the
 // deployment package.
-func (l *loader) document() *policy.Document {
+func (l *loader) document() (*policy.Document, []byte) {
 	const variable = "PRESIGN_POLICY"
 	text := []byte(l.getenv(variable))
 	if len(text) == 0 {
-		return nil
+		return nil, nil
 	}
 	if path, isFile := strings.CutPrefix(string(text), "file://"); isFile {
 		if !filepath.IsAbs(path) {
@@ -275,7 +276,7 @@ func (l *loader) document() *policy.Document {
 				err = reason.Err
 			}
 			l.problem(variable, "names a file that cannot be read: %v", err)
-			return nil
+			return nil, nil
 		}
 	}
 	document, err := policy.ParseDocument(text)
@@ -284,7 +285,7 @@ func (l *loader) document() *policy.Document {
 			l.problem(variable, "%s", strings.TrimSuffix(line, "\n"))
 		}
 	}
-	return document
+	return document, text
 }
 
 // maxChained is the longest session of a role that another role assumes, as a function's

@@ -21,6 +21,7 @@ func New(c *config.Config, log *slog.Logger) (*bulk.Service, *awscreds.Source) {
 		Log:         log,
 	}
 	s := &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now, S3: new(s3query.Client)}
+	audit.DecidedBy(c.PolicyText)
 	if c.Attribution {
 		s.RequestID = audit.RequestID
 	}

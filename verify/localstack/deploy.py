@@ -14,6 +14,7 @@ left out is complete.
 import io
 import json
 import os
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -76,11 +77,13 @@ def evaluate(template, values, node):
         return values[argument]
     if function == "Condition":
         return evaluate(template, values, template["Conditions"][argument])
+    if function == "Fn::Sub":
+        return re.sub(r"\$\{(\w+)\}", lambda m: values[m[1]], argument)
     a = [evaluate(template, values, x) for x in argument]
     return {
         "Fn::Equals": lambda: str(a[0]) == str(a[1]), "Fn::Not": lambda: not a[0],
         "Fn::And": lambda: all(a), "Fn::Or": lambda: any(a),
-        "Fn::Split": lambda: a[1].split(a[0]), "Fn::Select": lambda: a[1][int(a[0])],
+        "Fn::Split": lambda: a[1].split(a[0]), "Fn::Join": lambda: a[0].join(a[1].split(",")), "Fn::Select": lambda: a[1][int(a[0])],
     }[function]()
 
 
@@ -103,9 +106,8 @@ def without_auth_type(template):
                 yield from statements(child)
 
     found = 0
-    for statement in statements(template["Resources"]["ApiRole"]["Properties"]["Policies"]):
-        if statement.get("Condition") == {"StringEquals": {"s3:authType": "REST-QUERY-STRING"}}:
-            del statement["Condition"]
+    for statement in statements(template["Resources"]["SigningPolicy"]["Properties"]["PolicyDocument"]):
+        if statement.get("Condition", {}).get("StringEquals", {}).pop("s3:authType", None):
             found += 1
     return found
 
