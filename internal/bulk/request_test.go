@@ -32,7 +32,7 @@ func TestDecodeNamesTheField(t *testing.T) {
 		`{"keys":["a"],"bucket":{}}`:                                         {"bucket", "a string", "an object"},
 		`{"keys":["a"],"bucket":{"a":tru}}`:                                  {"bucket", "byte"},
 		`{"keys":["a"],"operation":["GET"]}`:                                 {"operation", "a string", "an array"},
-		`{"keys":["a"],"operation":"Get"}`:                                   {"operation", "GetObject", "PutObject"},
+		`{"keys":["a"],"operation":"Fetch"}`:                                 {"operation", "GetObject", "PutObject"},
 		`{"keys":["a"],"format":"yaml"}`:                                     {"format", "json"},
 		`{"keys":["a"],"encoding":"deflate"}`:                                {"encoding", "identity", "gzip"},
 		`{"keys":["a"],"expires_in":"900"}`:                                  {"expires_in", "a whole number", "a string"},

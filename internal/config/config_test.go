@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -170,7 +171,7 @@ func TestProblems(t *testing.T) {
 		{"PRESIGN_BUCKETS", []string{"PRESIGN_BUCKETS=arn:aws:s3:::photos"}},
 		{"PRESIGN_BUCKETS", []string{"PRESIGN_BUCKETS=https://photos.example.com/?X-Amz-Signature=hunter2"}},
 		{"PRESIGN_OPERATIONS", []string{"PRESIGN_OPERATIONS=GetObject,CopyPart"}},
-		{"PRESIGN_OPERATIONS", []string{"PRESIGN_OPERATIONS=get"}},
+		{"PRESIGN_OPERATIONS", []string{"PRESIGN_OPERATIONS=fetch"}},
 		{"PRESIGN_DEFAULT_EXPIRES_IN", []string{"PRESIGN_DEFAULT_EXPIRES_IN=0"}},
 		{"PRESIGN_DEFAULT_EXPIRES_IN", []string{"PRESIGN_DEFAULT_EXPIRES_IN=15m"}},
 		{"PRESIGN_DEFAULT_EXPIRES_IN", []string{"PRESIGN_DEFAULT_EXPIRES_IN=3601"}},
@@ -222,6 +223,30 @@ func TestProblems(t *testing.T) {
 		lines := strings.Split(err.Error(), "\n")
 		if len(lines) != 1 || !strings.HasPrefix(lines[0], test.variable+" ") {
 			t.Errorf("%v: want one problem, of %s, got:\n%s", test.set, test.variable, strings.ReplaceAll(err.Error(), "hunter2", "[secret]"))
+		}
+		// What the code reads is known, and nothing else.
+		sources, globErr := filepath.Glob("*.go")
+		if globErr != nil {
+			t.Fatal(globErr)
+		}
+		read := 0
+		for _, name := range sources {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			text, readErr := os.ReadFile(name)
+			if readErr != nil {
+				t.Fatal(readErr)
+			}
+			for _, variable := range regexp.MustCompile(`"PRESIGN_[A-Z_]+[A-Z]"`).FindAllString(string(text), -1) {
+				read++
+				if err := config.Unknown([]string{strings.Trim(variable, `"`) + "=x"}); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if read < 20 {
+			t.Errorf("only %d variables are read: where is that now?", read)
 		}
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: the problem repeats a secret", test.variable)
@@ -389,5 +414,50 @@ func TestEndpointIsTheBucket(t *testing.T) {
 		if _, err := config.Load(environment(test.set)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", test.set, err)
 		}
+	}
+}
+
+// A variable that nobody reads is a slip: what it was to set is not set.
+func TestUnknown(t *testing.T) {
+	if err := config.Unknown([]string{"PATH=/bin", "PRESIGN_BUCKETS=photos", "PRESIGN_MAX_KEYS=", "MY_PRESIGN_X=1", "AWS_REGION=x"}); err != nil {
+		t.Error(err)
+	}
+	err := config.Unknown([]string{"PRESIGN_BUCKET=photos", "PRESIGN_EXPIRES_IN=hunter2", "PRESIGN_MAX_EXPIRY=1", "PRESIGN_COLOUR=red"})
+	for _, want := range []string{
+		`PRESIGN_BUCKET is no variable of this service: did you mean PRESIGN_BUCKETS?`,
+		`PRESIGN_EXPIRES_IN is no variable of this service: did you mean PRESIGN_DEFAULT_EXPIRES_IN?`,
+		`did you mean PRESIGN_MAX_EXPIRES_IN?`,
+		`PRESIGN_COLOUR is no variable of this service: docs/reference.md names them all`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	// What the code reads is known, and nothing else.
+	sources, globErr := filepath.Glob("*.go")
+	if globErr != nil {
+		t.Fatal(globErr)
+	}
+	read := 0
+	for _, name := range sources {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, readErr := os.ReadFile(name)
+		if readErr != nil {
+			t.Fatal(readErr)
+		}
+		for _, variable := range regexp.MustCompile(`"PRESIGN_[A-Z_]+[A-Z]"`).FindAllString(string(text), -1) {
+			read++
+			if err := config.Unknown([]string{strings.Trim(variable, `"`) + "=x"}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if read < 20 {
+		t.Errorf("only %d variables are read: where is that now?", read)
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Error("a value is repeated")
 	}
 }

@@ -63,11 +63,17 @@ var operations = [numOperations]struct{ name, method, parameter, value string }{
 	MultipartUpload:         {"MultipartUpload", "", "", ""},
 }
 
-// ParseOperation reads an operation's name, or the HTTP method that is short for
-// one of the first four.
+// ParseOperation reads an operation's name, in any case and in boto3's form too (get_object), or the HTTP method that is
+// short for one of the first four.
 func ParseOperation(name string) (Operation, bool) {
 	for i, o := range operations {
-		if name == o.name || name == o.method && Operation(i) <= DeleteObject {
+		if name == o.name {
+			return Operation(i), true
+		}
+	}
+	name = strings.ReplaceAll(name, "_", "")
+	for i, o := range operations {
+		if strings.EqualFold(name, o.name) || strings.EqualFold(name, o.method) && Operation(i) <= DeleteObject {
 			return Operation(i), true
 		}
 	}

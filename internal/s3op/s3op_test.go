@@ -591,7 +591,16 @@ func TestParseOperation(t *testing.T) {
 			t.Errorf("the list of names lacks %s", name)
 		}
 	}
-	for _, name := range []string{"", "get", "getobject", "Get", "POST", "CopyPart", "UploadPart ", "ListObjects"} {
+	// Any case, and boto3's names of its methods.
+	for name, want := range map[string]s3op.Operation{
+		"get": get, "Get": get, "getobject": get, "get_object": get, "GETOBJECT": get, "put_object": put, "delete": del,
+		"list_objects_v2": list, "create_multipart_upload": create, "upload_part_copy": partCopy,
+	} {
+		if got, ok := s3op.ParseOperation(name); !ok || got != want {
+			t.Errorf("%s: %v, %v", name, got, ok)
+		}
+	}
+	for _, name := range []string{"", "_", "fetch", "POST", "post", "CopyPart", "UploadPart ", "ListObjects"} {
 		if got, ok := s3op.ParseOperation(name); ok {
 			t.Errorf("%q is read as %s", name, fmt.Sprint(got))
 		}
