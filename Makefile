@@ -96,7 +96,7 @@ sbom: build ## A CycloneDX bill of materials for each function: bin/*/bom.json. 
 
 ##@ Measure (docs/speed.md)
 .PHONY: bench bench-coldstart bench-invoke bench-kernels bench-manifest test-bench
-bench: ## Every contestant's time for a URL, in one run. | Python and Node, for some | 3 min
+bench: ## Every contestant's time for a URL, in one run. | Python, Node, Rust, Java (Maven), for some | 5 min, and 7 once to compile Rust's
 	@sh bench/install.sh
 	@go -C bench run .
 

@@ -60,6 +60,32 @@ func TestMinioSigns(t *testing.T) {
 	}
 }
 
+// The contestants in other languages that are installed sign; the log names the others.
+func TestProgramsSign(t *testing.T) {
+	keys := workloadKeys()[:20]
+	for _, rival := range programs() {
+		p, err := rival.start()
+		if err != nil {
+			t.Logf("%s is left out: %v", rival.name, err)
+			continue
+		}
+		urls, err := p.urls(keys)
+		if err == nil {
+			err = checkSignatures(rival.name, urls, len(keys))
+		}
+		if err != nil {
+			t.Errorf("%s: %v", rival.name, err)
+		}
+		if ns, err := p.time(keys); err != nil || ns <= 0 {
+			t.Errorf("%s takes %v: %v", rival.name, ns, err)
+		}
+		if p.version == "" {
+			t.Errorf("%s does not know its version", rival.name)
+		}
+		p.stop()
+	}
+}
+
 func TestMedian(t *testing.T) {
 	for _, test := range []struct {
 		in   []float64

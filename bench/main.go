@@ -155,32 +155,32 @@ func (t *table) enter(keys []string) error {
 		t.rivals = append(t.rivals, c)
 	}
 
-	for _, rival := range []struct {
-		name  string
-		start func() (*process, error)
-		is    **contestant
-	}{
-		{"boto3", startBoto3, &t.boto3},
-		{"@aws-sdk/s3-request-presigner", startJavaScript, new(*contestant)},
-	} {
+	return t.enterPrograms(keys)
+}
+
+// enterPrograms starts the contestants in other languages, as far as they are there.
+func (t *table) enterPrograms(keys []string) error {
+	for _, rival := range programs() {
 		p, err := rival.start()
 		if err != nil {
-			fmt.Printf("%s is left out: %v (bench/install.sh installs it).\n", rival.name, err)
+			fmt.Printf("%s is left out: %v (bench/install.sh installs it where its language is).\n", rival.name, err)
 			continue
 		}
 		t.processes = append(t.processes, p)
 		c := &contestant{
-			name: rival.name + " " + p.version, cores: 1, keys: processKeys,
-			measure: inProcess(p, keys, processKeys),
+			name: fmt.Sprintf("%s %s (%s)", rival.name, p.version, rival.is), cores: 1, keys: rival.keys,
+			measure: inProcess(p, keys, rival.keys),
 		}
-		urls, err := p.urls(keys[:processKeys])
+		urls, err := p.urls(keys[:rival.keys])
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		if err := checkSignatures(c.name, urls, processKeys); err != nil {
+		if err := checkSignatures(c.name, urls, rival.keys); err != nil {
 			return err
 		}
-		*rival.is = c
+		if rival.name == "boto3" {
+			t.boto3 = c
+		}
 		t.rivals = append(t.rivals, c)
 	}
 	return nil

@@ -17,10 +17,51 @@ var boto3Loop string
 //go:embed presigner_loop.cjs
 var presignerLoop string
 
+//go:embed python_loop.py
+var pythonLoop string
+
+//go:embed aws4_loop.cjs
+var aws4Loop string
+
+// What install.sh made.
 const (
 	boto3Python    = "../.cache/boto3/bin/python"
+	otherPython    = "../.cache/bench-python/bin/python"
 	javaScriptHome = "../.cache/bench-javascript"
+	javaHome       = "../.cache/bench-java"
+	rustBinary     = "../.cache/bench-rust/release/bench-rust"
 )
+
+// program is how a contestant in another language is started.
+type program struct {
+	name, is string
+	needs    string // a file of it that is not there if it was not installed
+	command  []string
+	keys     int // a sample
+}
+
+func programs() []program {
+	const javaScript = javaScriptHome + "/complete"
+	python := func(name, is string, keys int) program {
+		return program{name, is, otherPython, []string{otherPython, "-I", "-c", pythonLoop, name}, keys}
+	}
+	all := []program{
+		{"boto3", "Python", boto3Python, []string{boto3Python, "-I", "-c", boto3Loop}, processKeys},
+		python("minio", "Python", processKeys),
+		python("awscrt", "Python over C", headline),
+		python("obstore", "Python over Rust, sign of a list", headline),
+		python("libpresign", "Python over C++, without the session token", headline),
+		{"@aws-sdk/s3-request-presigner", "JavaScript", javaScript, []string{"node", "-e", presignerLoop}, processKeys},
+		{"aws4", "JavaScript", javaScript, []string{"node", "-e", aws4Loop, "aws4"}, processKeys},
+		{"aws4fetch", "JavaScript", javaScript, []string{"node", "-e", aws4Loop, "aws4fetch"}, processKeys},
+		{"S3Presigner", "the SDK for Java", javaHome + "/complete",
+			[]string{"java", "-cp", javaHome + "/target/classes:" + javaHome + "/lib/*", "PresignerLoop"}, headline},
+	}
+	for _, name := range []string{"rusty-s3", "aws-sigv4", "reqsign", "object_store", "opendal"} {
+		all = append(all, program{name, "Rust", rustBinary, []string{rustBinary, name}, headline})
+	}
+	return all
+}
 
 // A process is a contestant in another language. It reads a line of JSON for each task and
 // answers with one: first the setup, to which it answers with its version, then lists of
@@ -47,28 +88,15 @@ type task struct {
 	WantURLs bool     `json:"want_urls"`
 }
 
-func startBoto3() (*process, error) {
-	if _, err := os.Stat(boto3Python); err != nil {
-		return nil, errors.New("there is no Python with boto3 in .cache/boto3")
+func (p *program) start() (*process, error) {
+	if _, err := os.Stat(p.needs); err != nil {
+		return nil, errors.New("it is not installed")
 	}
-	cmd := exec.Command(boto3Python, "-I", "-c", boto3Loop)
-	cmd.Env = []string{
-		"AWS_CONFIG_FILE=" + os.DevNull,
-		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
-		"AWS_EC2_METADATA_DISABLED=true",
-	}
-	return start(cmd)
-}
-
-func startJavaScript() (*process, error) {
-	if _, err := os.Stat(javaScriptHome + "/complete"); err != nil {
-		return nil, errors.New("there is no AWS SDK for JavaScript in .cache/bench-javascript")
-	}
-	node, err := exec.LookPath("node")
+	path, err := exec.LookPath(p.command[0])
 	if err != nil {
-		return nil, errors.New("there is no node")
+		return nil, fmt.Errorf("there is no %s", p.command[0])
 	}
-	cmd := exec.Command(node, "-e", presignerLoop)
+	cmd := exec.Command(path, p.command[1:]...)
 	cmd.Env = []string{
 		"NODE_PATH=" + javaScriptHome + "/node_modules",
 		"AWS_CONFIG_FILE=" + os.DevNull,
