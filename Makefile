@@ -42,7 +42,7 @@ local: build ## All functions on 127.0.0.1:3000 (PORT, OPERATIONS, POLICY, ORIGI
 	@bin/local serve -addr 127.0.0.1:$(PORT) $(if $(OPERATIONS),-operations '$(OPERATIONS)') $(if $(POLICY),-policy '$(POLICY)') $(if $(ORIGINS),-origins '$(ORIGINS)') $(LOCAL)
 
 build: ## The functions for this machine, into bin/. | | 10 s
-	@for f in api jobs; do $(BUILD) -o bin/$$f/bootstrap ./functions/$$f || exit 1; done
+	@for f in api jobs queue manifest; do $(BUILD) -o bin/$$f/bootstrap ./functions/$$f || exit 1; done
 
 help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))

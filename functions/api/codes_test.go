@@ -90,8 +90,8 @@ func TestWholeRequestCodes(t *testing.T) {
 		{`{"bucket":"photos","keys":["in/a"],"\ud83d":1}`, "InvalidRequest", nil},
 
 		// Names that do not exist.
-		{`{"bucket":"photos","operation":"getobject","keys":["in/a"]}`, "InvalidRequest", []string{"operation"}},
-		{`{"bucket":"photos","operation":"CopyObject","keys":["in/a"]}`, "InvalidRequest", []string{"operation"}},
+		{`{"bucket":"photos","operation":"fetch","keys":["in/a"]}`, "InvalidRequest", []string{"operation"}},
+		{`{"bucket":"photos","operation":"CopyPart","keys":["in/a"]}`, "InvalidRequest", []string{"operation"}},
 		{`{"bucket":"photos","operation":"POST","keys":["in/a"]}`, "InvalidRequest", []string{"operation"}},
 		{`{"bucket":"photos","operation":"","keys":["in/a"]}`, "InvalidRequest", []string{"operation"}},
 		{`{"bucket":"photos","format":"xml","keys":["in/a"]}`, "InvalidRequest", []string{"format"}},

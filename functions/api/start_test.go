@@ -35,7 +35,7 @@ func TestStartReportsAllProblems(t *testing.T) {
 		Region: region,
 		Env: []string{
 			"PRESIGN_BUCKETS=photos,Not A Bucket",
-			"PRESIGN_OPERATIONS=GetObject,CopyObject",
+			"PRESIGN_OPERATIONS=GetObject,CopyPart",
 			"PRESIGN_DEFAULT_EXPIRES_IN=half an hour",
 			"PRESIGN_MAX_EXPIRES_IN=604801",
 			"PRESIGN_MAX_KEYS=0",

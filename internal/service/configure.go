@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 
@@ -18,7 +19,7 @@ const checkMode = "check"
 // As "bootstrap check" the process ends here in any case, with status 0 when all is well.
 func Configure(log *slog.Logger, required ...string) config.Config {
 	c, err := config.Load(os.Getenv, required...)
-	if err != nil {
+	if err = errors.Join(err, config.Unknown(os.Environ())); err != nil {
 		log.Error("the configuration is not valid", "problems", lambdalog.Lines(err))
 		os.Exit(1)
 	}
