@@ -48,7 +48,7 @@ help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ##@ Prove more than the tests do (verify/README.md)
-.PHONY: verify sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check
+.PHONY: verify uploads sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check
 verify: build ## Every operation and awkward key against five S3 servers. | root on Debian, Python | 3 min
 	go vet -C verify/servers ./...
 	go test -C verify/servers .
@@ -57,6 +57,9 @@ verify: build ## Every operation and awkward key against five S3 servers. | root
 
 clients: build ## Real clients use the URLs: curl, wget, aria2c, Python, Node, Chromium. | root on Debian, Python, Node | 5 min
 	verify/clients/run.sh
+
+uploads: build ## Whole uploads: curl, Python, Node, Uppy in Chromium; in parts, paused, damaged. | root on Debian, Python, Node | 3 min
+	verify/uploads/run.sh
 
 sam-local: ## The function in the SAM CLI's emulator. | Docker or root on Debian, Python | 2 min
 	verify/samlocal/run.sh
