@@ -53,7 +53,7 @@ func TestPolicyDigest(t *testing.T) {
 		{"", ""},
 		{"{}", "44136fa355b3678a"}, // printf %s '{}' | sha256sum
 	} {
-		audit.DecidedBy([]byte(test.document))
+		audit.DecidedBy([]byte(test.document), "")
 		var line bytes.Buffer
 		audit.Begin("http").End(t.Context(), lambdalog.New(&line))
 		var got struct{ Policy string }
@@ -64,5 +64,5 @@ func TestPolicyDigest(t *testing.T) {
 			t.Errorf("the record names the policy %q, want %q", got.Policy, test.want)
 		}
 	}
-	audit.DecidedBy(nil)
+	audit.DecidedBy(nil, "")
 }

@@ -30,6 +30,7 @@ type Source struct {
 	// SigningRole is the ARN of a role to assume for signing, or empty. A Lambda
 	// execution role's credentials have no known end; an assumed role's do.
 	SigningRole string
+	ExternalID  string        // that the role's trust asks for, or empty
 	Scope       Scope         // of the role's sessions
 	Results     *s3url.Folder // that the sessions may also read, or nil
 	Log         *slog.Logger  // for what no request's record tells; may be nil

@@ -180,6 +180,9 @@ func (s *Source) assumer(client *sts.Client) func(context.Context, identity) (bu
 			RoleSessionName: aws.String(id.name),
 			DurationSeconds: aws.Int32(int32(sessionLength / time.Second)),
 		}
+		if s.ExternalID != "" {
+			in.ExternalId = aws.String(s.ExternalID)
+		}
 		if id.policy != "" {
 			in.Policy = aws.String(id.policy)
 		}

@@ -5,6 +5,7 @@ package awserr
 import (
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 
 	"github.com/aws/smithy-go"
@@ -17,11 +18,15 @@ type Error struct {
 	Call   string // what was tried: "put a result into the results bucket"
 	Code   string // AWS's, or empty when there was no answer
 	Status int    // HTTP's, or 0
+	Key    string // the action on a KMS key that was refused, as S3 says it: kms:Decrypt; or empty
 }
 
 func (e *Error) Error() string {
 	if e.Code == "" {
 		return e.Call + ": no answer"
+	}
+	if e.Key != "" {
+		return e.Call + ": " + e.Code + ", of a KMS key: the role, or the key's own policy, does not allow " + e.Key
 	}
 	return e.Call + ": " + e.Code
 }
@@ -35,6 +40,7 @@ func Wrap(call string, err error) error {
 	var answer smithy.APIError
 	if errors.As(err, &answer) {
 		e.Code = answer.ErrorCode()
+		e.Key = ofKey.FindString(answer.ErrorMessage())
 	}
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) {
@@ -45,6 +51,9 @@ func Wrap(call string, err error) error {
 	}
 	return e
 }
+
+// ofKey finds what S3 says of a KMS key in the message of an AccessDenied.
+var ofKey = regexp.MustCompile(`\bkms:(Decrypt|Encrypt|GenerateDataKey)\b`)
 
 // passing are codes below status 500 that say nothing against the call itself.
 //

@@ -511,6 +511,8 @@ func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option,
 		return nil, failure{code: KeyTooLong, message: fmt.Sprintf("the key has %d bytes of UTF-8 and S3 takes at most %d", len(key), MaxKeyBytes)}
 	case !allowed.AllowsKey(key):
 		return nil, failure{code: KeyNotAllowed, message: fmt.Sprintf("the key does not begin with %q", allowed.KeyPrefix)}
+	case p.Operation.Writes() && allowed.Reserves(p.Bucket, key, false):
+		return nil, failure{code: KeyNotAllowed, message: ownFolder}
 	}
 	rule := 0
 	if p.grant != nil {
@@ -532,7 +534,7 @@ func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option,
 			f = p.failure(p.grant.BatchOptions(key, rule))
 		}
 		if f.code == "" {
-			f = p.judgeLast(allowed, p.options)
+			f = p.judgeLast(allowed, key, p.options)
 		}
 		return p.options, f
 	}
@@ -550,13 +552,19 @@ func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option,
 		f = p.failure(p.grant.Options(key, rule, options, p.Operation))
 	}
 	if f.code == "" {
-		f = p.judgeLast(allowed, options)
+		f = p.judgeLast(allowed, key, options)
 	}
 	return options, f
 }
 
+// ownFolder is why a key is refused for an operation that writes.
+const ownFolder = "the key is in a folder of the service's own, where lists and results are (PRESIGN_RESULTS_PREFIX, PRESIGN_MANIFEST_PREFIX): nothing is signed that writes there"
+
 // judgeLast judges what effective options mean for the operation.
-func (p *Plan) judgeLast(allowed *policy.Policy, options []s3op.Option) failure {
+func (p *Plan) judgeLast(allowed *policy.Policy, key string, options []s3op.Option) failure {
+	if p.Operation == s3op.PostObject && s3op.IsKeyStart(options) && allowed.Reserves(p.Bucket, key, true) {
+		return failure{code: KeyNotAllowed, message: "with the name of some file, " + ownFolder}
+	}
 	if p.Operation == s3op.MultipartUpload {
 		if _, err := newUpload(options); err != nil {
 			return failure{code: InvalidOption, message: err.Error()}

@@ -32,6 +32,9 @@ type Config struct {
 	Lists       Lists
 	QueueURL    string        // the function's own SQS queue, where it hands on what it cannot finish, or empty
 	NotifyURL   string        // the SQS queue that is told of each result, or empty
+	MaxReceives int           // deliveries of a message before that queue gives it up; 0: unknown
+	ExternalID  string        // that the signing role's trust asks for, or empty
+	Settings    string        // the number of the record of all settings, or empty
 	RetryAfter  time.Duration // until a message of QueueURL that failed comes again; 0: its visibility timeout
 	StreamREST  bool          // a REST API in front takes streamed answers
 	places      map[string]place
@@ -106,6 +109,10 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	c.QueueURL = l.queue("PRESIGN_QUEUE_URL")
 	c.NotifyURL = l.queue("PRESIGN_NOTIFY_QUEUE_URL")
 	c.RetryAfter = time.Duration(l.number("PRESIGN_RETRY_AFTER", 0, 0, 3600)) * time.Second
+	c.MaxReceives = int(l.number("PRESIGN_MAX_RECEIVES", 0, 0, 1000))
+	c.ExternalID = getenv("PRESIGN_SIGNING_EXTERNAL_ID")
+	c.Settings = getenv("PRESIGN_SETTINGS")
+	c.reserve(required)
 	for _, variable := range required {
 		if getenv(variable) == "" {
 			l.problem(variable, "is not set, and this function needs it")
@@ -113,6 +120,24 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	}
 	c.Policy.Document, c.PolicyText = l.document()
 	return c, errors.Join(l.problems...)
+}
+
+// reserve keeps what the service itself reads and writes out of what is signed. A function
+// of jobs that is told of no bucket for lists takes them from every one.
+func (c *Config) reserve(required []string) {
+	if c.Results != nil {
+		c.Policy.Reserved = append(c.Policy.Reserved, policy.Folder{Bucket: c.Results.Bucket, Prefix: c.Results.Prefix})
+	}
+	lists := c.Policy.Buckets
+	switch {
+	case c.Lists.Bucket != "":
+		lists = []string{c.Lists.Bucket}
+	case len(required) == 0:
+		lists = nil
+	}
+	for _, bucket := range lists {
+		c.Policy.Reserved = append(c.Policy.Reserved, policy.Folder{Bucket: bucket, Prefix: c.Lists.Prefix})
+	}
 }
 
 type loader struct {
@@ -353,7 +378,16 @@ func (l *loader) results(s s3url.Settings) *s3url.Folder {
 	if prefix == "" {
 		prefix = "results/"
 	}
-	return &s3url.Folder{Bucket: name, Prefix: prefix, Region: s.Region, Location: location}
+	return &s3url.Folder{Owner: l.account("PRESIGN_RESULTS_OWNER"), Bucket: name, Prefix: prefix, Region: s.Region, Location: location}
+}
+
+// account reads the twelve digits of an account, or empty.
+func (l *loader) account(variable string) string {
+	id := l.getenv(variable)
+	if id != "" && (len(id) != 12 || strings.Trim(id, "0123456789") != "") {
+		l.problem(variable, "is not the twelve digits of an account")
+	}
+	return id
 }
 
 func (l *loader) lists() Lists {

@@ -213,6 +213,8 @@ func TestProblems(t *testing.T) {
 		{"PRESIGN_MANIFEST_BUCKET", []string{"PRESIGN_MANIFEST_BUCKET=lists@"}},
 		{"PRESIGN_QUEUE_URL", []string{"PRESIGN_QUEUE_URL=arn:aws:sqs:eu-west-1:123456789012:jobs"}},
 		{"PRESIGN_RETRY_AFTER", []string{"PRESIGN_RETRY_AFTER=3601"}},
+		{"PRESIGN_MAX_RECEIVES", []string{"PRESIGN_MAX_RECEIVES=-1"}},
+		{"PRESIGN_RESULTS_OWNER", []string{"PRESIGN_RESULTS_BUCKET=results", "PRESIGN_RESULTS_OWNER=1234-5678-9012"}},
 		{"PRESIGN_NOTIFY_QUEUE_URL", []string{"PRESIGN_NOTIFY_QUEUE_URL=https://user:hunter2@example.com/queue"}},
 	} {
 		_, err := config.Load(environment(test.set...))

@@ -105,11 +105,12 @@ func (w *Writer) Part(ctx context.Context, piece []byte) error {
 	}
 	if w.state.ID == "" {
 		created, err := client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
-			Bucket:          aws.String(w.bucket.Folder.Bucket),
-			Key:             aws.String(w.key),
-			ContentType:     aws.String(w.mediaType),
-			ContentEncoding: aws.String(w.encoding),
-			CacheControl:    aws.String("no-store"),
+			ExpectedBucketOwner: w.bucket.owner(),
+			Bucket:              aws.String(w.bucket.Folder.Bucket),
+			Key:                 aws.String(w.key),
+			ContentType:         aws.String(w.mediaType),
+			ContentEncoding:     aws.String(w.encoding),
+			CacheControl:        aws.String("no-store"),
 		})
 		if err != nil {
 			return awserr.Wrap("begin the upload of a result", err)
@@ -123,11 +124,12 @@ func (w *Writer) Part(ctx context.Context, piece []byte) error {
 	w.state.Size += int64(len(piece))
 	w.sending.Go(func() {
 		sent, err := client.UploadPart(ctx, &s3.UploadPartInput{
-			Bucket:     aws.String(w.bucket.Folder.Bucket),
-			Key:        aws.String(w.key),
-			UploadId:   aws.String(w.state.ID),
-			PartNumber: aws.Int32(int32(at + 1)),
-			Body:       bytes.NewReader(piece),
+			ExpectedBucketOwner: w.bucket.owner(),
+			Bucket:              aws.String(w.bucket.Folder.Bucket),
+			Key:                 aws.String(w.key),
+			UploadId:            aws.String(w.state.ID),
+			PartNumber:          aws.Int32(int32(at + 1)),
+			Body:                bytes.NewReader(piece),
 		})
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -163,12 +165,13 @@ func (w *Writer) Complete(ctx context.Context, last []byte) (Object, error) {
 	}
 	if w.state.ID == "" {
 		put, err := client.PutObject(ctx, &s3.PutObjectInput{
-			Bucket:          aws.String(o.Bucket),
-			Key:             aws.String(o.Key),
-			Body:            bytes.NewReader(last),
-			ContentType:     aws.String(w.mediaType),
-			ContentEncoding: aws.String(w.encoding),
-			CacheControl:    aws.String("no-store"),
+			ExpectedBucketOwner: w.bucket.owner(),
+			Bucket:              aws.String(o.Bucket),
+			Key:                 aws.String(o.Key),
+			Body:                bytes.NewReader(last),
+			ContentType:         aws.String(w.mediaType),
+			ContentEncoding:     aws.String(w.encoding),
+			CacheControl:        aws.String("no-store"),
 		})
 		if err != nil {
 			return o, awserr.Wrap("put a result into the results bucket", err)
@@ -188,10 +191,11 @@ func (w *Writer) Complete(ctx context.Context, last []byte) (Object, error) {
 		parts[i] = types.CompletedPart{ETag: aws.String(`"` + etag + `"`), PartNumber: aws.Int32(int32(i + 1))}
 	}
 	done, err := client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-		Bucket:          aws.String(o.Bucket),
-		Key:             aws.String(o.Key),
-		UploadId:        aws.String(state.ID),
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+		ExpectedBucketOwner: w.bucket.owner(),
+		Bucket:              aws.String(o.Bucket),
+		Key:                 aws.String(o.Key),
+		UploadId:            aws.String(state.ID),
+		MultipartUpload:     &types.CompletedMultipartUpload{Parts: parts},
 	})
 	if err != nil {
 		return o, awserr.Wrap("complete the upload of a result", err)
@@ -214,9 +218,10 @@ func (w *Writer) Abort(ctx context.Context) error {
 		return err
 	}
 	_, err = client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
-		Bucket:   aws.String(w.bucket.Folder.Bucket),
-		Key:      aws.String(w.key),
-		UploadId: aws.String(w.state.ID),
+		ExpectedBucketOwner: w.bucket.owner(),
+		Bucket:              aws.String(w.bucket.Folder.Bucket),
+		Key:                 aws.String(w.key),
+		UploadId:            aws.String(w.state.ID),
 	})
 	var gone *types.NoSuchUpload
 	if errors.As(err, &gone) {
@@ -225,34 +230,24 @@ func (w *Writer) Abort(ctx context.Context) error {
 	return awserr.Wrap("abort the upload of a result", err)
 }
 
-// Get reads a small object under the prefix. found is false when there is none.
-func (b *Bucket) Get(ctx context.Context, name string) (text []byte, found bool, err error) {
+// Get reads a small object under the prefix. The function's role needs s3:GetObject there.
+// The error is an *awserr.Error, of status 404 when there is none; but without
+// s3:ListBucket S3 says 403 then, as it does of one that may not be read.
+func (b *Bucket) Get(ctx context.Context, name string) ([]byte, error) {
 	client, err := b.connect(ctx)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	const call = "read from the results bucket"
-	got, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(b.Folder.Bucket), Key: aws.String(b.Prefix + name)})
+	got, err := client.GetObject(ctx, &s3.GetObjectInput{
+		Bucket:              aws.String(b.Folder.Bucket),
+		Key:                 aws.String(b.Prefix + name),
+		ExpectedBucketOwner: b.owner(),
+	})
 	if err != nil {
-		err := awserr.Wrap(call, err)
-		// Without s3:ListBucket S3 says AccessDenied of what is not there.
-		if e, ok := err.(*awserr.Error); ok && (e.Status == 404 || e.Status == 403) {
-			return nil, false, nil
-		}
-		return nil, false, err
+		return nil, awserr.Wrap(call, err)
 	}
 	defer got.Body.Close()
-	text, err = io.ReadAll(got.Body)
-	return text, true, awserr.Wrap(call, err)
-}
-
-// Delete drops a small object under the prefix. The function's role needs s3:DeleteObject
-// there.
-func (b *Bucket) Delete(ctx context.Context, name string) error {
-	client, err := b.connect(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(b.Folder.Bucket), Key: aws.String(b.Prefix + name)})
-	return awserr.Wrap("delete from the results bucket", err)
+	text, err := io.ReadAll(got.Body)
+	return text, awserr.Wrap(call, err)
 }

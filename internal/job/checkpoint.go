@@ -30,9 +30,13 @@ func (r *Runner) save(ctx context.Context, in *Input) error {
 // load finds the job that a message tells to go on with, as far as it has come by now,
 // or nil when it is done.
 func (r *Runner) load(ctx context.Context, name string) (*Input, error) {
-	text, found, err := r.Results.Get(ctx, checkpoint(name))
-	if err != nil || !found {
+	// None at all is a failure, too: it cannot be told from one that may not be read just now.
+	text, err := r.Results.Get(ctx, checkpoint(name))
+	if err != nil {
 		return nil, err
+	}
+	if string(text) == finished {
+		return nil, nil
 	}
 	in := new(Input)
 	if err := json.Unmarshal(text, in); err != nil || in.Resume == nil || in.Name() != name {
@@ -41,9 +45,14 @@ func (r *Runner) load(ctx context.Context, name string) (*Input, error) {
 	return in, nil
 }
 
-// forget drops the checkpoint of a job that is done.
-func (r *Runner) forget(ctx context.Context, in *Input) {
-	if err := r.Results.Delete(ctx, checkpoint(in.Name())); err != nil {
-		r.Log.WarnContext(ctx, "a checkpoint was not deleted: the bucket's lifecycle rule will", "job", in.Identity, "cause", err.Error())
+// finished is what stands in place of the checkpoint of a job that is done. It is written
+// over rather than deleted, so that a message that comes again finds a word and not nothing.
+const finished = `{"done":true}`
+
+// finish says in place of a checkpoint that the job is done. The bucket's lifecycle rule
+// ends it with the result.
+func (r *Runner) finish(ctx context.Context, in *Input) {
+	if _, err := r.Results.Put(ctx, checkpoint(in.Name()), []byte(finished), "application/json", ""); err != nil {
+		r.Log.WarnContext(ctx, "a checkpoint still says that its job goes on: a message that comes again does it again", "job", in.Identity, "cause", err.Error())
 	}
 }

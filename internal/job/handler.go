@@ -114,6 +114,9 @@ func (r *Runner) putOff(ctx context.Context, failed []*queueevent.Message) {
 		for n := 1; n < m.Receives && wait < longestWait; n++ {
 			wait *= 4
 		}
+		if r.MaxReceives > 0 && m.Receives >= r.MaxReceives {
+			wait = 0 // the queue looks whether it was the last time when it would deliver it again
+		}
 		delays = append(delays, sqsqueue.Delay{ReceiptHandle: m.Receipt, For: min(wait, longestWait)})
 	}
 	ctx, cancel := context.WithTimeout(ctx, putOffTime)

@@ -26,9 +26,10 @@ type Input struct {
 
 	handedOn string // the name of a job to go on with, of which nothing else is here yet
 
-	source string // how it came, for the record
-	id     string // of the message, for the record
-	bad    error  // why it is no input, which is for the result to say
+	source   string // how it came, for the record
+	id       string // of the message, for the record
+	receives int    // which delivery of the message it is, from 1; 0 without a queue
+	bad      error  // why it is no input, which is for the result to say
 }
 
 // Checkpoint is all that must be known to go on with a job that ran out of time. It holds
@@ -91,7 +92,7 @@ func messageInputs(m *queueevent.Message) (list []*Input) {
 		list = []*Input{{Request: m.Text, Identity: m.Identity, bad: m.Err}}
 	}
 	for _, in := range list {
-		in.Caller, in.source, in.id = caller, source, m.ID
+		in.Caller, in.source, in.id, in.receives = caller, source, m.ID, m.Receives
 	}
 	return list
 }

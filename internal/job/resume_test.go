@@ -257,8 +257,8 @@ func TestChangedInBetween(t *testing.T) {
 	if n := b.uploads(t); n != 0 {
 		t.Errorf("%d uploads are left behind", n)
 	}
-	if keys := b.keys(t, "results"); len(keys) != 1 {
-		t.Errorf("there are %d objects", len(keys))
+	if keys := b.keys(t, "results"); len(keys) != 2 {
+		t.Errorf("there are %d objects, want the summary and the word that it is done", len(keys))
 	}
 	// The same message once more changes nothing.
 	deliver(t, fn, messages[0])
@@ -287,8 +287,8 @@ func TestHandedOnTwice(t *testing.T) {
 	if first.Error != nil || second.Error != nil || first.Result.ETag != second.Result.ETag {
 		t.Errorf("the second delivery made another result: %+v, %+v", first, second)
 	}
-	if n := len(b.keys(t, "results")); n != 2 {
-		t.Errorf("there are %d objects, want result and summary", n)
+	if n := len(b.keys(t, "results")); n != 3 {
+		t.Errorf("there are %d objects, want result, summary and the word that it is done", n)
 	}
 	if n := b.uploads(t); n != 0 {
 		t.Errorf("%d uploads are left behind", n)

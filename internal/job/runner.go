@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"bulkpresign/internal/audit"
@@ -47,6 +48,10 @@ type Runner struct {
 	// RetryAfter is how long a message that failed waits until it comes again; four
 	// times as long after each further failure. 0 leaves that to the queue.
 	RetryAfter time.Duration
+
+	// MaxReceives is how often the queue delivers a message before it gives it up; 0 when
+	// that is not known.
+	MaxReceives int
 }
 
 // Place is where lists lie.
@@ -86,7 +91,7 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 			r.Log.InfoContext(ctx, "a job that was handed on is done already", "message", in.id)
 			return nil, nil
 		}
-		job.source, job.id = in.source, in.id
+		job.source, job.id, job.receives = in.source, in.id, in.receives
 		in = job
 	}
 	if in.Request == nil && in.bad == nil && r.isResult(in.Object) {
@@ -118,7 +123,7 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 	}
 	if err != nil {
 		var permanent bool
-		if s.Error, permanent = verdict(err); permanent {
+		if s.Error, permanent = verdict(err); permanent && !in.mayBeRead(err) {
 			if in.Resume != nil {
 				out := r.writer(in)
 				out.Resume(in.Resume.Upload)
@@ -132,7 +137,7 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 		}
 	}
 	if in.Resume != nil && err == nil && !s.handedOn {
-		r.forget(ctx, in)
+		r.finish(ctx, in)
 	}
 	in.record(rec, s, err)
 	rec.End(ctx, r.Log)
@@ -170,6 +175,16 @@ func (in *Input) record(rec *audit.Record, s *Summary, err error) {
 	case s.Error != nil:
 		rec.Failure = &bulk.Error{Code: s.Error.Code, Detail: s.Error.Message}
 	}
+}
+
+// mayBeRead tells whether what S3 does not let be read is to be tried once more: right after
+// a deployment a role's new permissions do not hold everywhere yet. A direct caller is told
+// at once.
+//
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+func (in *Input) mayBeRead(err error) bool {
+	var call *awserr.Error
+	return in.receives == 1 && errors.As(err, &call) && call.Status == http.StatusForbidden
 }
 
 // work is a job whose request is known.
@@ -361,7 +376,8 @@ func NewRunner(c *config.Config, log *slog.Logger) *Runner {
 		Lists:   Place{Bucket: c.Lists.Bucket, Prefix: c.Lists.Prefix},
 		Log:     log,
 
-		RetryAfter: c.RetryAfter,
+		RetryAfter:  c.RetryAfter,
+		MaxReceives: c.MaxReceives,
 	}
 	if c.QueueURL != "" {
 		r.Queue = sqsqueue.To(c.QueueURL, source.Config)

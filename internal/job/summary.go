@@ -3,8 +3,11 @@ package job
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"net/http"
 	"time"
 
+	"bulkpresign/internal/awserr"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/delivery"
 	"bulkpresign/internal/objects"
@@ -65,10 +68,15 @@ func (s *Summary) HandedOn() bool { return s.handedOn }
 func (r *Runner) write(ctx context.Context, name string, s *Summary) error {
 	if s.Error != nil {
 		earlier, err := r.earlier(ctx, name)
-		if err != nil {
+		var call *awserr.Error
+		switch {
+		case errors.As(err, &call) && call.Status == http.StatusForbidden:
+			// It is not there, or it may not be read. Only in the first case this succeeds.
+			return r.Results.PutNew(ctx, name+"/"+summaryName, s.Text(), "application/json")
+		case errors.As(err, &call) && call.Status == http.StatusNotFound:
+		case err != nil:
 			return err
-		}
-		if earlier != nil && earlier.Error == nil && earlier.Lifetime != nil && r.Service.Now().Before(earlier.ExpiresAt) {
+		case earlier.live(r.Service.Now()):
 			return nil
 		}
 	}
@@ -76,12 +84,18 @@ func (r *Runner) write(ctx context.Context, name string, s *Summary) error {
 	return err
 }
 
+// live tells whether the URLs of the result still work.
+func (s *Summary) live(now time.Time) bool {
+	return s != nil && s.Error == nil && s.Lifetime != nil && now.Before(s.ExpiresAt)
+}
+
 const summaryName = "summary.json"
 
-// earlier is the summary that an earlier delivery of the same input wrote, or nil.
+// earlier is the summary that an earlier delivery of the same input wrote, or nil where
+// something else lies there. The error is as of delivery.Bucket's Get.
 func (r *Runner) earlier(ctx context.Context, name string) (*Summary, error) {
-	text, found, err := r.Results.Get(ctx, name+"/"+summaryName)
-	if err != nil || !found {
+	text, err := r.Results.Get(ctx, name+"/"+summaryName)
+	if err != nil {
 		return nil, err
 	}
 	s := new(Summary)
@@ -92,8 +106,12 @@ func (r *Runner) earlier(ctx context.Context, name string) (*Summary, error) {
 }
 
 // doneSince tells whether an input's result was completed with URLs signed at a time or
-// later.
+// later. What may not be read counts as none: the job is then done again.
 func (r *Runner) doneSince(ctx context.Context, name string, since time.Time) (bool, error) {
 	s, err := r.earlier(ctx, name)
+	var call *awserr.Error
+	if errors.As(err, &call) && (call.Status == http.StatusForbidden || call.Status == http.StatusNotFound) {
+		return false, nil
+	}
 	return s != nil && s.Error == nil && s.Lifetime != nil && !s.SignedAt.Before(since), err
 }

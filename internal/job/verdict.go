@@ -55,11 +55,19 @@ func verdict(err error) (failure *Failure, permanent bool) {
 		case call.Status == http.StatusPreconditionFailed, call.Status == http.StatusRequestedRangeNotSatisfiable:
 			return &Failure{Code: ManifestChanged, Message: "the list was changed after the job began, or after the event was sent: the newer one has an event of its own"}, true
 		case call.Status == http.StatusNotFound, call.Status == http.StatusForbidden:
-			return &Failure{Code: ManifestNotFound, Message: "what the job is to read is not there, or this service may not read it: " + call.Code}, true
+			return &Failure{Code: ManifestNotFound, Message: "what the job is to read is not there, or this service may not read it: " + why(call)}, true
 		}
 		return &Failure{Code: InvalidManifest, Message: fmt.Sprintf("what the job is to read cannot be read: %s", call.Code)}, true
 	case errors.As(err, &list):
 		return &Failure{Code: InvalidManifest, Message: list.Error(), Line: list.Line}, true
 	}
 	return nil, false
+}
+
+// why is S3's code, and the permission on a KMS key that is lacking.
+func why(call *awserr.Error) string {
+	if call.Key != "" {
+		return call.Code + ", " + call.Key
+	}
+	return call.Code
 }

@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +24,34 @@ type Policy struct {
 	DefaultExpiresIn time.Duration    // whole seconds
 	MaxExpiresIn     time.Duration    // whole seconds, at most MaxExpiresIn
 	MaxKeys          int              // items of one synchronous request
+	Reserved         []Folder         // of the service's own, where no URL lets one write
 	Document         *Document        // what each caller may do of that; nil is all
+}
+
+// Folder is all of a bucket whose keys begin with a prefix.
+type Folder struct{ Bucket, Prefix string }
+
+// Reserves tells whether a key lies in a folder of the service's own, where lists, results
+// and the progress of jobs are: who could write there would have the service sign in
+// another's name. isStart is for a key of which only the beginning is known. A key with dot
+// segments counts for what some servers take it for, too.
+func (p *Policy) Reserves(bucket, key string, isStart bool) bool {
+	if len(p.Reserved) == 0 {
+		return false
+	}
+	resolved := strings.TrimPrefix(path.Clean("/"+key), "/")
+	if strings.HasSuffix(key, "/") {
+		resolved += "/"
+	}
+	for _, f := range p.Reserved {
+		if f.Bucket != bucket {
+			continue
+		}
+		if strings.HasPrefix(key, f.Prefix) || strings.HasPrefix(resolved, f.Prefix) || isStart && strings.HasPrefix(f.Prefix, key) {
+			return true
+		}
+	}
+	return false
 }
 
 // DefaultBucket is the bucket of a request that names none, if there is just one.

@@ -107,3 +107,12 @@ func (o Operation) Method() string { return operations[o].method }
 // OfBucket tells whether the operation is about a bucket rather than an object: its URL
 // has no key in its path.
 func (o Operation) OfBucket() bool { return o == ListObjectsV2 || o == HeadBucket }
+
+// Writes tells whether what is signed can change what lies in the bucket.
+func (op Operation) Writes() bool {
+	switch op {
+	case GetObject, HeadObject, ListParts, GetObjectAttributes, GetObjectTagging, ListObjectsV2, HeadBucket:
+		return false
+	}
+	return true
+}

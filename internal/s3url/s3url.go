@@ -51,6 +51,8 @@ type Location struct {
 
 // Folder is a part of a bucket: the keys that begin with a prefix.
 type Folder struct {
+	Owner string // the account that owns the bucket, or empty
+
 	Bucket   string
 	Prefix   string
 	Region   string // of the bucket

@@ -16,12 +16,13 @@ import (
 func New(c *config.Config, log *slog.Logger) (*bulk.Service, *awscreds.Source) {
 	source := &awscreds.Source{
 		SigningRole: c.SigningRole,
+		ExternalID:  c.ExternalID,
 		Scope:       awscreds.Scope(c.Session),
 		Results:     c.Results,
 		Log:         log,
 	}
 	s := &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now, S3: new(s3query.Client)}
-	audit.DecidedBy(c.PolicyText)
+	audit.DecidedBy(c.PolicyText, c.Settings)
 	if c.Attribution {
 		s.RequestID = audit.RequestID
 	}

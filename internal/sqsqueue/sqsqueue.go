@@ -3,6 +3,7 @@ package sqsqueue
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,6 +99,23 @@ func (q *Queue) neighbour(arn string) string {
 	return q.url[:strings.LastIndexByte(q.url, '/')+1] + name
 }
 
+// regionOf is the region that a queue's URL names, or empty: a queue of another region than
+// the function's knows no other endpoint.
+//
+// https://docs.aws.amazon.com/general/latest/gr/sqs-service.html
+func regionOf(queue string) string {
+	u, err := url.Parse(queue)
+	if err != nil {
+		return ""
+	}
+	if service, rest, _ := strings.Cut(u.Hostname(), "."); service == "sqs" {
+		if region, domain, ok := strings.Cut(rest, "."); ok && strings.HasPrefix(domain, "amazonaws.com") {
+			return region
+		}
+	}
+	return ""
+}
+
 func (q *Queue) connect(ctx context.Context) (*sqs.Client, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -106,7 +124,11 @@ func (q *Queue) connect(ctx context.Context) (*sqs.Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		q.client = sqs.NewFromConfig(c)
+		q.client = sqs.NewFromConfig(c, func(o *sqs.Options) {
+			if region := regionOf(q.url); region != "" {
+				o.Region = region
+			}
+		})
 	}
 	return q.client, nil
 }

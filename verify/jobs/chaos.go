@@ -559,7 +559,7 @@ func (w *watch) look(key string) {
 		w.mu.Unlock()
 	}
 	if strings.HasPrefix(key, checkpoints) {
-		return // it may be gone by now
+		return // it is another by now
 	}
 	object, err := w.s3.Get(results, key)
 	switch {
