@@ -185,6 +185,9 @@ func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request,
 	if err := p.signWith(credentials, s); err != nil {
 		return nil, err
 	}
+	if err := s3op.CheckTime(p.options, p.SignedAt); err != nil {
+		return nil, failf(InvalidOption, "%v", err)
+	}
 	return p, nil
 }
 
@@ -544,6 +547,9 @@ func (p *Plan) judge(allowed *policy.Policy, item *Item) (options []s3op.Option,
 	options, err := p.settle(item)
 	if err == nil {
 		err = p.Operation.Complete(options)
+	}
+	if err == nil {
+		err = s3op.CheckTime(options, p.SignedAt)
 	}
 	if err != nil {
 		return nil, failure{code: InvalidOption, message: err.Error()}

@@ -136,7 +136,7 @@ func verified(t testing.TB, method, text string, headers map[string]string) url.
 func TestUpload(t *testing.T) {
 	s, store := withStorage(t, standing())
 	p, err := plan(s, []byte(`{"operation":"MultipartUpload","content_type":"image/png","checksum_algorithm":"SHA256","create_only":true,
-		"sse_customer_algorithm":"AES256","keys":[{"key":"a b","size":12000000,"part_size":5242880}]}`))
+		"sse_customer_algorithm":"AES256","sse_customer_key":"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=","keys":[{"key":"a b","size":12000000,"part_size":5242880}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,11 @@ func TestUpload(t *testing.T) {
 	if store.uploads[u.UploadID] == nil || u.PartSize != 5242880 || u.PartCount != 3 || len(u.PartURLs) != 3 || p.URLs() != 6 {
 		t.Fatalf("%d parts of %d, %d URLs of %d", u.PartCount, u.PartSize, len(u.PartURLs), p.URLs())
 	}
-	customer := map[string]string{"x-amz-server-side-encryption-customer-algorithm": "AES256"}
+	customer := map[string]string{
+		"x-amz-server-side-encryption-customer-algorithm": "AES256",
+		"x-amz-server-side-encryption-customer-key":       "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+		"x-amz-server-side-encryption-customer-key-md5":   "KYvwGXoFFJ42a2u2GDWhwQ==",
+	}
 	if d := cmp.Diff(customer, u.PartHeaders); d != "" {
 		t.Errorf("headers of a part (-want +got):\n%s", d)
 	}
@@ -160,7 +164,9 @@ func TestUpload(t *testing.T) {
 			t.Errorf("part %s is signed for part %s", number, q.Get("partNumber"))
 		}
 	}
-	if d := cmp.Diff(map[string]string{"if-none-match": "*", "x-amz-server-side-encryption-customer-algorithm": "AES256"}, u.CompleteHeaders); d != "" {
+	ending := maps.Clone(customer)
+	ending["if-none-match"] = "*"
+	if d := cmp.Diff(ending, u.CompleteHeaders); d != "" {
 		t.Errorf("headers of the end (-want +got):\n%s", d)
 	}
 	for method, request := range map[string]struct {

@@ -1,7 +1,6 @@
 package s3op
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -19,8 +18,7 @@ func FormFields(settled []Option) []sigv4.Parameter {
 		switch o.ID {
 		case ContentLengthRange, ContentTypeStart, KeyStartsWith:
 		case idTagging:
-			document, _ := tagDocument(o.Value) // it was checked
-			fields = append(fields, sigv4.Parameter{Name: "tagging", Value: document})
+			fields = append(fields, sigv4.Parameter{Name: "tagging", Value: tagDocument(o.Value)})
 		default:
 			fields = append(fields, sigv4.Parameter{Name: o.fieldName(), Value: o.Value})
 		}
@@ -74,26 +72,21 @@ func IsKeyStart(settled []Option) bool {
 // FilenameVariable is what S3 replaces, in a form's key, by the name of the file.
 const FilenameVariable = "${filename}"
 
-// tagDocument writes tags as a form has them: a form's field is the XML document that
-// PutObjectTagging takes, where a header has the parameters of a query.
-func tagDocument(query string) (document, problem string) {
+// tagDocument writes checked tags as a form has them: a form's field is the XML document
+// that PutObjectTagging takes, where a header has the parameters of a query.
+func tagDocument(query string) string {
+	tags, _ := tagsOf(query)
 	var b strings.Builder
 	b.WriteString("<Tagging><TagSet>")
-	for pair := range strings.SplitSeq(query, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		name, nameErr := url.QueryUnescape(name)
-		value, valueErr := url.QueryUnescape(value)
-		if nameErr != nil || valueErr != nil || name == "" {
-			return "", `is not written as the parameters of a URL, such as "project=x&team=y"`
-		}
+	for _, t := range tags {
 		b.WriteString("<Tag><Key>")
-		xmlEscapes.WriteString(&b, name)
+		xmlEscapes.WriteString(&b, t.key)
 		b.WriteString("</Key><Value>")
-		xmlEscapes.WriteString(&b, value)
+		xmlEscapes.WriteString(&b, t.value)
 		b.WriteString("</Value></Tag>")
 	}
 	b.WriteString("</TagSet></Tagging>")
-	return b.String(), ""
+	return b.String()
 }
 
 var xmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\r", "&#13;", "\n", "&#10;", "\t", "&#9;")

@@ -102,7 +102,7 @@ var table = [...]definition{
 	{"content_encoding", Text, inHeader, "content-encoding", stored, headerValue},
 	{"content_language", Text, inHeader, "content-language", object, headerValue},
 	{"content_length", Integer, inHeader, "content-length", write, contentLength},
-	{"content_md5", Text, inHeader, "content-md5", write | setTags, headerValue},
+	{"content_md5", Text, inHeader, "content-md5", write | setTags, md5Sum},
 	{"content_type", Text, inHeader, "content-type", stored, headerValue},
 	{"continuation_token", Text, inQuery, "continuation-token", list, opaque},
 	{"delimiter", Text, inQuery, "delimiter", list, opaque},
@@ -119,24 +119,24 @@ var table = [...]definition{
 	{"part_number_marker", Integer, inQuery, "part-number-marker", parts, partNumberMarker},
 	{"part_number", Integer, inQuery, "partNumber", read | part | partCopy, partNumber},
 	{"part_numbers", Integers, nowhere, "partNumber", part | partCopy | upload, partNumbers},
-	{"range", Text, inHeader, "range", read, headerValue},
-	{"response_cache_control", Text, inQuery, "response-cache-control", get, headerValue},
-	{"response_content_disposition", Text, inQuery, "response-content-disposition", get, headerValue},
+	{"range", Text, inHeader, "range", read, byteRange},
+	{"response_cache_control", Text, inQuery, "response-cache-control", get, responseValue},
+	{"response_content_disposition", Text, inQuery, "response-content-disposition", get, responseValue},
 	{"filename", Text, nowhere, "response-content-disposition", get, attachment},
-	{"response_content_encoding", Text, inQuery, "response-content-encoding", get, headerValue},
-	{"response_content_language", Text, inQuery, "response-content-language", get, headerValue},
-	{"response_content_type", Text, inQuery, "response-content-type", get, headerValue},
+	{"response_content_encoding", Text, inQuery, "response-content-encoding", get, responseValue},
+	{"response_content_language", Text, inQuery, "response-content-language", get, responseValue},
+	{"response_content_type", Text, inQuery, "response-content-type", get, responseValue},
 	{"response_expires", Timestamp, inQuery, "response-expires", get, imfFixdate},
 	{"start_after", Text, inQuery, "start-after", list, opaque},
 	{"upload_id", Text, inQuery, "uploadId", part | ofUpload | partCopy | upload, opaque},
 	{"version_id", Text, inQuery, "versionId", read | del | attrs | tags | setTags | restore, opaque},
 	{"acl", Text, inHeader, "x-amz-acl", stored, headerValue},
 	{"checksum_algorithm", Text, inHeader, "x-amz-checksum-algorithm", create | copies | upload, checksumAlgorithm},
-	{"checksum_crc32", Text, inHeader, "x-amz-checksum-crc32", write | complete | post, headerValue},
-	{"checksum_crc32c", Text, inHeader, "x-amz-checksum-crc32c", write | complete | post, headerValue},
-	{"checksum_crc64nvme", Text, inHeader, "x-amz-checksum-crc64nvme", write | complete | post, headerValue},
-	{"checksum_sha1", Text, inHeader, "x-amz-checksum-sha1", write | complete | post, headerValue},
-	{"checksum_sha256", Text, inHeader, "x-amz-checksum-sha256", write | complete | post, headerValue},
+	{"checksum_crc32", Text, inHeader, "x-amz-checksum-crc32", write | complete | post, crc32Sum},
+	{"checksum_crc32c", Text, inHeader, "x-amz-checksum-crc32c", write | complete | post, crc32Sum},
+	{"checksum_crc64nvme", Text, inHeader, "x-amz-checksum-crc64nvme", write | complete | post, crc64Sum},
+	{"checksum_sha1", Text, inHeader, "x-amz-checksum-sha1", write | complete | post, sha1Sum},
+	{"checksum_sha256", Text, inHeader, "x-amz-checksum-sha256", write | complete | post, sha256Sum},
 	{"checksum_type", Text, inHeader, "x-amz-checksum-type", create | complete | upload, checksumType},
 	{"copy_source", Text, inHeader, "x-amz-copy-source", copying, copySource},
 	{"copy_source_version_id", Text, nowhere, "x-amz-copy-source", copying, opaque},
@@ -144,10 +144,10 @@ var table = [...]definition{
 	{"copy_source_if_modified_since", Timestamp, inHeader, "x-amz-copy-source-if-modified-since", copying, imfFixdate},
 	{"copy_source_if_none_match", Text, inHeader, "x-amz-copy-source-if-none-match", copying, headerValue},
 	{"copy_source_if_unmodified_since", Timestamp, inHeader, "x-amz-copy-source-if-unmodified-since", copying, imfFixdate},
-	{"copy_source_range", Text, inHeader, "x-amz-copy-source-range", partCopy, headerValue},
-	{"copy_source_sse_customer_algorithm", Text, inHeader, "x-amz-copy-source-server-side-encryption-customer-algorithm", copying, headerValue},
-	{"copy_source_sse_customer_key", Text, inHeader, "x-amz-copy-source-server-side-encryption-customer-key", copying, headerValue},
-	{"copy_source_sse_customer_key_md5", Text, inHeader, "x-amz-copy-source-server-side-encryption-customer-key-md5", copying, headerValue},
+	{"copy_source_range", Text, inHeader, "x-amz-copy-source-range", partCopy, copyRange},
+	{"copy_source_sse_customer_algorithm", Text, inHeader, "x-amz-copy-source-server-side-encryption-customer-algorithm", copying, customerAlgorithm},
+	{"copy_source_sse_customer_key", Text, inHeader, "x-amz-copy-source-server-side-encryption-customer-key", copying, customerKey},
+	{"copy_source_sse_customer_key_md5", Text, inHeader, "x-amz-copy-source-server-side-encryption-customer-key-md5", copying, md5Sum},
 	{"expected_bucket_owner", Text, inQuery, "x-amz-expected-bucket-owner", every &^ post, opaque},
 	{"grant_full_control", Text, nowhere, "x-amz-grant-full-control", stored, grant},
 	{"grant_read", Text, nowhere, "x-amz-grant-read", stored, grant},
@@ -165,13 +165,13 @@ var table = [...]definition{
 	{"request_payer", Text, inQuery, "x-amz-request-payer", every &^ post &^ bucket, opaque},
 	{"server_side_encryption", Text, inHeader, "x-amz-server-side-encryption", stored, headerValue},
 	{"ssekms_key_id", Text, inHeader, "x-amz-server-side-encryption-aws-kms-key-id", stored, headerValue},
-	{"ssekms_encryption_context", Text, inHeader, "x-amz-server-side-encryption-context", stored, headerValue},
-	{"sse_customer_algorithm", Text, inHeader, "x-amz-server-side-encryption-customer-algorithm", read | part | stored | complete | parts | partCopy | attrs, headerValue},
-	{"sse_customer_key", Text, inHeader, "x-amz-server-side-encryption-customer-key", read | part | stored | complete | parts | partCopy | attrs, headerValue},
-	{"sse_customer_key_md5", Text, inHeader, "x-amz-server-side-encryption-customer-key-md5", read | part | stored | complete | parts | partCopy | attrs, headerValue},
+	{"ssekms_encryption_context", Text, inHeader, "x-amz-server-side-encryption-context", stored, encryptionContext},
+	{"sse_customer_algorithm", Text, inHeader, "x-amz-server-side-encryption-customer-algorithm", read | part | stored | complete | parts | partCopy | attrs, customerAlgorithm},
+	{"sse_customer_key", Text, inHeader, "x-amz-server-side-encryption-customer-key", read | part | stored | complete | parts | partCopy | attrs, customerKey},
+	{"sse_customer_key_md5", Text, inHeader, "x-amz-server-side-encryption-customer-key-md5", read | part | stored | complete | parts | partCopy | attrs, md5Sum},
 	{"expected_source_bucket_owner", Text, inHeader, "x-amz-source-expected-bucket-owner", copying, headerValue},
 	{"storage_class", Text, inHeader, "x-amz-storage-class", stored, headerValue},
-	{"tagging", Text, inHeader, "x-amz-tagging", stored, headerValue},
+	{"tagging", Text, inHeader, "x-amz-tagging", stored, tagging},
 	{"tagging_directive", Text, inHeader, "x-amz-tagging-directive", copies, directive},
 	{"website_redirect_location", Text, inHeader, "x-amz-website-redirect-location", stored, headerValue},
 
@@ -212,6 +212,7 @@ var (
 var (
 	CreateOnly         = named("create_only")
 	IfNoneMatch        = named("if_none_match")
+	IfMatch            = named("if_match")
 	ContentLength      = named("content_length")
 	ContentType        = named("content_type")
 	ContentLengthRange = named("content_length_range")
@@ -323,10 +324,8 @@ func (o Operation) Check(options []Option) error {
 			}
 			opt.Value = signed
 		}
-		if o == PostObject && opt.ID == idTagging {
-			if _, problem := tagDocument(opt.Value); problem != "" {
-				return refuse(opt.ID, "%s", problem)
-			}
+		if problem := misspelt(opt.ID.enumeration(), opt.Value); problem != "" {
+			return refuse(opt.ID, "%s", problem)
 		}
 	}
 	Sort(options) // lower case may have changed the order of metadata

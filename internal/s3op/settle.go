@@ -37,59 +37,31 @@ func (o Operation) Settle(options []Option) ([]Option, error) {
 		}
 	}
 	// One pass, since there may be thousands of options and this is done for each item.
-	var filename, disposition, number, numbers, createOnly, match, source, version, contentType, typeStart string
+	var v values
 	for _, opt := range options {
-		switch opt.ID {
-		case idFilename:
-			filename = opt.Value
-		case idContentDisposition:
-			disposition = opt.Value
-		case PartNumber:
-			number = opt.Value
-		case idPartNumbers:
-			numbers = opt.Value
-		case CreateOnly:
-			createOnly = opt.Value
-		case IfNoneMatch:
-			match = opt.Value
-		case idCopySource:
-			source = opt.Value
-		case idCopySourceVersion:
-			version = opt.Value
-		case ContentType:
-			contentType = opt.Value
-		case ContentTypeStart:
-			typeStart = opt.Value
+		v[opt.ID] = opt.Value
+	}
+	if err := o.contradiction(&v); err != nil {
+		return nil, err
+	}
+	for _, rule := range [...]func(Operation, *values) error{Operation.conditions, Operation.checksums, Operation.encryption} {
+		if err := rule(o, &v); err != nil {
+			return nil, err
 		}
-	}
-	if version != "" && source == "" {
-		return nil, refuse(idCopySourceVersion, "goes with %q, which is missing", idCopySource)
-	}
-	if contentType != "" && typeStart != "" {
-		return nil, refuse(ContentTypeStart, "and %q exclude each other: give one of them", ContentType)
-	}
-	if filename != "" && disposition != "" {
-		return nil, refuse(idFilename, "and %q exclude each other: give one of them", idContentDisposition)
-	}
-	if number != "" && numbers != "" {
-		return nil, refuse(idPartNumbers, "and %q exclude each other: give one of them", PartNumber)
-	}
-	if createOnly == "true" && match != "" && match != "*" || createOnly == "false" && match == "*" {
-		return nil, refuse(CreateOnly, `and %q contradict each other: true is short for "*"`, IfNoneMatch)
 	}
 
 	settled := options[:0]
 	for _, opt := range options {
 		switch opt.ID {
 		case CreateOnly:
-			if createOnly != "true" || match != "" {
+			if v[CreateOnly] != "true" || v[IfNoneMatch] != "" {
 				continue
 			}
 			opt = Option{ID: IfNoneMatch, Value: "*"}
 		case idFilename:
 			opt.ID = idContentDisposition
 		case idCopySource:
-			if version != "" {
+			if version := v[idCopySourceVersion]; version != "" {
 				opt.Value += "?versionId=" + string(sigv4.AppendEscaped(nil, version))
 			}
 		case idCopySourceVersion:
@@ -97,7 +69,49 @@ func (o Operation) Settle(options []Option) ([]Option, error) {
 		}
 		settled = append(settled, opt)
 	}
-	return settled, nil
+	return deriveMD5s(settled, &v), nil
+}
+
+// values has the options that are given, "" for the others; of metadata one entry.
+type values [len(table)]string
+
+// contradiction finds options that exclude each other.
+func (o Operation) contradiction(v *values) error {
+	switch {
+	case v[idCopySourceVersion] != "" && v[idCopySource] == "":
+		return refuse(idCopySourceVersion, "goes with %q, which is missing", idCopySource)
+	case v[ContentType] != "" && v[ContentTypeStart] != "":
+		return refuse(ContentTypeStart, "and %q exclude each other: give one of them", ContentType)
+	case v[idFilename] != "" && v[idContentDisposition] != "":
+		return refuse(idFilename, "and %q exclude each other: give one of them", idContentDisposition)
+	case v[PartNumber] != "" && v[idPartNumbers] != "":
+		return refuse(idPartNumbers, "and %q exclude each other: give one of them", PartNumber)
+	case v[CreateOnly] == "true" && v[IfNoneMatch] != "" && v[IfNoneMatch] != "*", v[CreateOnly] == "false" && v[IfNoneMatch] == "*":
+		return refuse(CreateOnly, `and %q contradict each other: true is short for "*"`, IfNoneMatch)
+	}
+	return nil
+}
+
+// conditions holds a write to the conditions that S3 knows of one.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+func (o Operation) conditions(v *values) error {
+	if !once.has(o) {
+		return nil
+	}
+	if m := v[IfNoneMatch]; m != "" && m != "*" {
+		return refuse(IfNoneMatch, `is not "*", all that S3 takes of it in a write`)
+	}
+	if v[IfMatch] == "" {
+		return nil
+	}
+	if v[CreateOnly] == "true" {
+		return refuse(CreateOnly, "and %q exclude each other: a new object has nothing to match", IfMatch)
+	}
+	if v[IfNoneMatch] != "" {
+		return refuse(IfNoneMatch, "and %q exclude each other: a new object has nothing to match", IfMatch)
+	}
+	return nil
 }
 
 // Complete reports what settled options still lack to be signed.
@@ -118,7 +132,14 @@ func (o Operation) Complete(settled []Option) error {
 	case has&upload != 0 && !given(Size):
 		return refuse(Size, "is missing: %s needs to know how many bytes the object has", o)
 	}
-	return nil
+	var v values
+	for _, opt := range settled {
+		v[opt.ID] = opt.Value
+	}
+	if err := o.lacksKey(&v); err != nil {
+		return err
+	}
+	return o.lacksLock(&v)
 }
 
 // CountParts is the number of PartNumbers.

@@ -56,6 +56,75 @@ func headerValue(v string) (string, string) {
 	return v, ""
 }
 
+// responseValue is a value of a header that S3 is to answer with. It may have what
+// ISO-8859-1 has; S3 refuses the rest, in the parameters of a URL as in headers.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestSyntax
+func responseValue(v string) (string, string) {
+	if v == "" {
+		return "", "is empty: leave it out instead"
+	}
+	if len(v) > maxOptionBytes {
+		return "", fmt.Sprintf("is longer than %d bytes", maxOptionBytes)
+	}
+	for _, c := range v {
+		switch {
+		case c == '\r' || c == '\n':
+			return "", "holds a line break"
+		case c < ' ' && c != '\t' || c >= 0x7f && c < 0xa0:
+			return "", "holds a control character, which a header cannot carry"
+		case c > 0xff:
+			return "", `holds a character outside ISO-8859-1, with which S3 cannot answer: for a file's name write "filename" instead, which any name can be`
+		}
+	}
+	if strings.Trim(v, " \t") != v {
+		return "", "begins or ends with white space, which HTTP clients cut off"
+	}
+	return v, ""
+}
+
+// byteRange is one range of bytes. S3 takes no notice of any other text, nor of several
+// ranges, and answers with the whole object.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestSyntax
+func byteRange(v string) (string, string) {
+	const want = `is not one range of bytes, written "bytes=0-9", "bytes=10-" or "bytes=-5": S3 would answer with the whole object`
+	bytes, isBytes := strings.CutPrefix(v, "bytes=")
+	first, last, isRange := strings.Cut(bytes, "-")
+	if !isBytes || !isRange || first == "" && last == "" || first == "" && !digits(last) || first != "" && !digits(first) || last != "" && !digits(last) {
+		return "", want
+	}
+	if first != "" && last != "" && !inOrder(first, last) {
+		return "", "ends before it begins"
+	}
+	return v, ""
+}
+
+// copyRange is a range of the source of a part, with both ends:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html#API_UploadPartCopy_RequestSyntax
+func copyRange(v string) (string, string) {
+	bytes, isBytes := strings.CutPrefix(v, "bytes=")
+	first, last, _ := strings.Cut(bytes, "-")
+	switch {
+	case !isBytes || !digits(first) || !digits(last):
+		return "", `is not a range of bytes with its first and last, such as "bytes=0-9"`
+	case !inOrder(first, last):
+		return "", "ends before it begins"
+	}
+	return v, ""
+}
+
+// digits tells whether s is a number of at most 18 digits, which fits into an int64.
+func digits(s string) bool {
+	return s != "" && len(s) <= 18 && strings.Trim(s, "0123456789") == ""
+}
+
+func inOrder(first, last string) bool {
+	a, _ := strconv.ParseInt(first, 10, 64)
+	b, _ := strconv.ParseInt(last, 10, 64)
+	return a <= b
+}
+
 func parseTime(v string) (time.Time, string) {
 	t, err := time.Parse(time.RFC3339, v)
 	// Parse also takes an hour of one digit and a comma before the fraction.
@@ -173,17 +242,17 @@ func partNumberMarker(v string) (string, string) {
 
 func size(v string) (string, string) { return between(v, 0, math.MaxInt64, "a number of bytes") }
 
-// maxPostBytes is what a form can upload, as a single PUT can:
+// maxPutBytes is what a single PUT, a part or a form can upload:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
-const maxPostBytes = 5 << 30
+const maxPutBytes = 5 << 30
 
 // lengthRange is the least and the most bytes that a form may upload.
 func lengthRange(v string) (string, string) {
 	least, most, _ := strings.Cut(v, ",")
-	_, noLeast := between(least, 0, maxPostBytes, "")
-	_, noMost := between(most, 0, maxPostBytes, "")
+	_, noLeast := between(least, 0, maxPutBytes, "")
+	_, noMost := between(most, 0, maxPutBytes, "")
 	if noLeast != "" || noMost != "" {
-		return "", fmt.Sprintf("is not [least, most], two numbers of bytes from 0 to %d", int64(maxPostBytes))
+		return "", fmt.Sprintf("is not [least, most], two numbers of bytes from 0 to %d", int64(maxPutBytes))
 	}
 	if lo, hi := rangeOf(v); lo > hi {
 		return "", "has more bytes for the least than for the most"
@@ -213,14 +282,9 @@ func webAddress(v string) (string, string) {
 	return v, ""
 }
 
-// contentLength must pin a size: the SDK leaves a length of 0 unsigned, and with
-// such a URL any body could be put.
-func contentLength(v string) (string, string) {
-	if n, err := strconv.ParseInt(v, 10, 64); err != nil || n < 1 {
-		return "", "is not a number of bytes from 1 up (a length of 0 cannot be signed)"
-	}
-	return v, ""
-}
+// contentLength pins a size, 0 among them: people make empty objects. (The SDK drops a
+// length of 0, and with such a URL any body could be put.)
+func contentLength(v string) (string, string) { return between(v, 0, maxPutBytes, "a number of bytes") }
 
 // attachment makes a Content-Disposition of a file's name (RFC 6266): the quoted
 // form for old clients, where '_' stands for what they get wrong, and the extended

@@ -1,8 +1,6 @@
 package botooracle
 
 import (
-	"crypto/md5"
-	"encoding/base64"
 	"maps"
 	"net/http"
 	"net/url"
@@ -83,12 +81,6 @@ func WithoutDifferences(in sdkoracle.Input) sdkoracle.Input {
 	if in.Options["content_length"] == int64(0) {
 		in.Options["content_length"] = int64(1)
 	}
-	for _, name := range []string{"sse_customer_key", "copy_source_sse_customer_key"} {
-		if key, ok := in.Options[name].(string); ok && in.Options[name+"_md5"] == nil {
-			sum := md5.Sum([]byte(key))
-			in.Options[name+"_md5"] = base64.StdEncoding.EncodeToString(sum[:])
-		}
-	}
 	if in.Operation == "ListObjectsV2" {
 		in.Options["encoding_type"] = "url"
 	}
@@ -98,5 +90,5 @@ func WithoutDifferences(in sdkoracle.Input) sdkoracle.Input {
 			in.Options["object_lock_retain_until_date"] = when.Format(time.RFC3339)
 		}
 	}
-	return in
+	return sdkoracle.WithDerived(in)
 }

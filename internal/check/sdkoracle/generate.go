@@ -17,8 +17,10 @@ import (
 // of its options, awkward keys and values, every sort of endpoint. The same state of r
 // gives the same request.
 //
-// About one request in fifty is spoilt on purpose, so that the SDK refuses it. All other
+// About one request in fifty is spoilt on purpose, so that the SDK refuses it, and one in
+// twenty is one of the [Refusals] of S3, for which S3Refuses is set. All other
 // values can be signed and are sent unaltered by Go's HTTP client: option values are ASCII,
+// but for response_*, which may have what ISO-8859-1 has,
 // not empty, without white space at either end, CR or LF; keys are valid UTF-8 of 1 to
 // 1,024 bytes, dot segments and control characters among them. Enumerations have values
 // that S3 knows.
@@ -43,8 +45,12 @@ func Generate(r *rand.Rand) Input {
 			in.Options[name] = optionValues[name](r)
 		}
 	}
-	if chance(r, 50) {
+	consistent(r, &in)
+	switch {
+	case chance(r, 50):
 		pick(r, spoilers)(&in)
+	case chance(r, 20):
+		refuse(r, &in)
 	}
 	return in
 }
@@ -109,11 +115,11 @@ var optionValues = map[string]func(*rand.Rand) any{
 	"part_number":                   func(r *rand.Rand) any { return 1 + r.Int64N(10000) },
 	"range":                         func(r *rand.Rand) any { return fmt.Sprintf("bytes=%d-%d", r.IntN(1000), 1000+r.IntN(1000)) },
 	"request_payer":                 enum(types.RequestPayer("").Values()),
-	"response_cache_control":        awkward,
-	"response_content_disposition":  awkward,
-	"response_content_encoding":     awkward,
-	"response_content_language":     awkward,
-	"response_content_type":         awkward,
+	"response_cache_control":        latin,
+	"response_content_disposition":  latin,
+	"response_content_encoding":     latin,
+	"response_content_language":     latin,
+	"response_content_type":         latin,
 	"response_expires":              timestamp,
 	"server_side_encryption":        enum(types.ServerSideEncryption("").Values()),
 	"sse_customer_algorithm":        func(*rand.Rand) any { return "AES256" },
@@ -314,13 +320,21 @@ func awkward(r *rand.Rand) any {
 	return strings.TrimSpace("v" + text(r, headerChars, r.IntN(60)) + "v")
 }
 
+// latin is a value for a header that S3 answers with: it may have what ISO-8859-1 has.
+func latin(r *rand.Rand) any {
+	if chance(r, 4) {
+		return pick(r, []string{`inline; filename="über.txt"`, "ÿ", "a\u00a0é"})
+	}
+	return awkward(r)
+}
+
 func etag(r *rand.Rand) any {
 	return pick(r, []string{"*", `"` + text(r, hexDigits, 32) + `"`, `W/"a  b"`, text(r, hexDigits, 32) + "-7"})
 }
 
 // contentLength is often 0, which the SDK does not sign, and which makes it drop content_type.
 func contentLength(r *rand.Rand) any {
-	return pick(r, []int64{0, 1, 1 + r.Int64N(5<<40), 5 << 40})
+	return pick(r, []int64{0, 1, 1 + r.Int64N(5<<30), 5 << 30})
 }
 
 // metadata names are HTTP tokens that differ in more than case.

@@ -52,6 +52,8 @@ type Input struct {
 
 	EndpointURL                                          string // empty: AWS
 	PathStyle, DualStack, FIPS, Accelerate, UseARNRegion bool
+
+	S3Refuses string // the document of S3 that says why it refuses this, although the SDK signs it; see [Refusals]
 }
 
 // Output is what the SDK made of an [Input].

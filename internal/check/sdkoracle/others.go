@@ -106,6 +106,7 @@ func GenerateOther(r *rand.Rand, operation string) Input {
 			in.Options[name] = value(r)
 		}
 	}
+	consistent(r, &in)
 	return in
 }
 
