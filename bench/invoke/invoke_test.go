@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/strictjson"
 )
 
 // The whole of it once, and the last line, which others read.
@@ -27,7 +27,7 @@ func TestRun(t *testing.T) {
 func TestSame(t *testing.T) {
 	answer := func(url string) []byte {
 		body := fmt.Sprintf(`{"urls":{"a":%q}}`, url)
-		return fmt.Appendf(nil, `{"statusCode":200,"body":%s}`, bulk.Quote(body))
+		return fmt.Appendf(nil, `{"statusCode":200,"body":%s}`, strictjson.Quote(body))
 	}
 	const url = "https://h/a?X-Amz-Date=20260101T000000Z&X-Amz-Expires=9&X-Amz-Signature="
 	now, later := url+strings.Repeat("0", 64), strings.Replace(url, "000000Z", "000001Z", 1)+strings.Repeat("1", 64)

@@ -12,9 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/manifest"
 	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/strictjson"
 )
 
 // gathering collects what is to be signed as the text of a request's "keys", and the entries of a list that cannot be.
@@ -34,12 +34,12 @@ func (g *gathering) add(key string, own []s3op.Option) {
 	g.count++
 	key = g.target.prefix + key
 	if len(own) == 0 {
-		g.text = append(g.text, bulk.Quote(key)...)
+		g.text = append(g.text, strictjson.Quote(key)...)
 		return
 	}
-	g.text = append(append(g.text, `{"key":`...), bulk.Quote(key)...)
+	g.text = append(append(g.text, `{"key":`...), strictjson.Quote(key)...)
 	for i := 0; i < len(own); i++ {
-		g.text = append(append(append(g.text, ','), bulk.Quote(own[i].ID.String())...), ':')
+		g.text = append(append(append(g.text, ','), strictjson.Quote(own[i].ID.String())...), ':')
 		if own[i].ID.Kind() != s3op.StringMap {
 			g.text = append(g.text, valueOf(own[i].ID.Kind(), own[i].Value)...)
 			continue
@@ -77,7 +77,7 @@ func valueOf(kind s3op.Kind, value string) []byte {
 			if i > 0 {
 				list = append(list, ',')
 			}
-			list = append(list, bulk.Quote(s)...)
+			list = append(list, strictjson.Quote(s)...)
 		}
 		return append(list, ']')
 	case s3op.StringMap:
@@ -85,7 +85,7 @@ func valueOf(kind s3op.Kind, value string) []byte {
 			return []byte(value)
 		}
 	}
-	return bulk.Quote(value)
+	return strictjson.Quote(value)
 }
 
 // list reads a list of any format that the service takes.

@@ -14,9 +14,11 @@ import (
 	"strings"
 	"time"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/strictjson"
 )
 
 // lines is the command's own format: a URL a line, and nothing else.
@@ -112,8 +114,8 @@ func (g *gathering) gather(ctx context.Context, keys []string, o *options, opera
 
 // requestText is the request that a service would be sent.
 func (o *options) requestText(operation string, g *gathering) ([]byte, error) {
-	text := append([]byte(`{"bucket":`), bulk.Quote(g.target.bucket)...)
-	text = append(append(text, `,"operation":`...), bulk.Quote(strings.ToUpper(operation))...)
+	text := append([]byte(`{"bucket":`), strictjson.Quote(g.target.bucket)...)
+	text = append(append(text, `,"operation":`...), strictjson.Quote(strings.ToUpper(operation))...)
 	if o.expires > 0 {
 		text = fmt.Appendf(text, `,"expires_in":%d`, int64(o.expires/time.Second))
 	}
@@ -128,13 +130,13 @@ func (o *options) requestText(operation string, g *gathering) ([]byte, error) {
 			maps[of][strings.ReplaceAll(entry, "_", "-")] = value
 			continue
 		}
-		text = append(append(append(text, ','), bulk.Quote(name)...), ':')
+		text = append(append(append(text, ','), strictjson.Quote(name)...), ':')
 		if id, ok := s3op.Lookup(name); ok {
 			text = append(text, valueOf(id.Kind(), value)...)
 		} else if json.Valid([]byte(value)) { // true, 300
 			text = append(text, value...)
 		} else {
-			text = append(text, bulk.Quote(value)...)
+			text = append(text, strictjson.Quote(value)...)
 		}
 	}
 	for name, entries := range maps {
@@ -142,7 +144,7 @@ func (o *options) requestText(operation string, g *gathering) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		text = append(append(append(append(text, ','), bulk.Quote(name)...), ':'), object...)
+		text = append(append(append(append(text, ','), strictjson.Quote(name)...), ':'), object...)
 	}
 	text = append(append(text, `,"keys":[`...), g.text...)
 	return append(text, "]}"...), nil
@@ -184,7 +186,7 @@ func (o *options) write(plan *bulk.Plan, s streams, tell func(string, ...any)) (
 		err = writeLines(buffered, plan)
 	} else {
 		f, _ := bulk.ParseFormat(o.format)
-		err = plan.Write(buffered, f)
+		err = answer.Write(buffered, plan, f)
 		if f.IsObject() && err == nil {
 			err = buffered.WriteByte('\n')
 		}
@@ -205,7 +207,7 @@ func (o *options) write(plan *bulk.Plan, s streams, tell func(string, ...any)) (
 // writeLines writes the URLs alone.
 func writeLines(to io.Writer, plan *bulk.Plan) error {
 	read, write := io.Pipe()
-	go func() { write.CloseWithError(plan.Write(write, bulk.URIList)) }()
+	go func() { write.CloseWithError(answer.Write(write, plan, bulk.URIList)) }()
 	scanner := bufio.NewScanner(read)
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {

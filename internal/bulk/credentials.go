@@ -47,3 +47,16 @@ func (p *Plan) need(caller policy.Caller, allowed *policy.Policy) Need {
 		Strict:    p.request.StrictExpiry,
 	}
 }
+
+// credentials takes a snapshot. The error is an *Error.
+func (s *Service) credentials(ctx context.Context, need *Need) (Credentials, error) {
+	c, err := s.Credentials.Credentials(ctx, need)
+	if err != nil {
+		return c, &Error{
+			Code:   CredentialsUnavailable,
+			Detail: "the service has no valid credentials at the moment: try again, and see the function's log if it lasts",
+			Cause:  err,
+		}
+	}
+	return c, nil
+}

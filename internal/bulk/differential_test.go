@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -20,13 +18,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/batches"
 	"bulkpresign/internal/check/botooracle"
 	"bulkpresign/internal/check/sdkoracle"
 	"bulkpresign/internal/check/sigv4verify"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
-	"bulkpresign/internal/s3url"
 	"bulkpresign/internal/sigv4"
 )
 
@@ -35,136 +34,6 @@ var (
 	cases = flag.Int("cases", 5_000, "generated inputs that are compared with the SDK")
 	seed  = flag.Uint64("seed", 1, "of the generated inputs")
 )
-
-// fixed is a source of credentials that never change.
-type fixed struct{ now bulk.Credentials }
-
-func (f fixed) Credentials(context.Context, *bulk.Need) (bulk.Credentials, error) { return f.now, nil }
-
-// everything allows every operation on one bucket.
-func everything(bucket string) policy.Policy {
-	return policy.Policy{
-		Buckets:          []string{bucket},
-		Operations:       s3op.Operations(),
-		DefaultExpiresIn: 900 * time.Second,
-		MaxExpiresIn:     policy.MaxExpiresIn,
-		MaxKeys:          1_000_000,
-	}
-}
-
-// serviceFor signs as the oracle's input says.
-func serviceFor(in sdkoracle.Input) *bulk.Service {
-	settings := s3url.Settings{
-		Region: in.Region, Endpoint: in.EndpointURL, Addressing: s3url.Virtual,
-		DualStack: in.DualStack, FIPS: in.FIPS, Accelerate: in.Accelerate,
-	}
-	if in.PathStyle {
-		settings.Addressing = s3url.Path
-	}
-	return &bulk.Service{
-		Policy: everything(in.Bucket),
-		Locate: func(bucket string) (s3url.Location, error) {
-			if settings.Endpoint != "" {
-				if err := s3url.CheckEndpoint(settings.Endpoint); err != nil {
-					return s3url.Location{}, err
-				}
-			}
-			if settings.Region == "" {
-				return s3url.Location{}, errors.New("no region")
-			}
-			return s3url.Resolve(context.Background(), bucket, settings)
-		},
-		Credentials: fixed{bulk.Credentials{Credentials: sigv4.Credentials{
-			AccessKeyID: in.AccessKeyID, SecretAccessKey: in.SecretAccessKey, SessionToken: in.SessionToken,
-		}}},
-		Now: func() time.Time { return in.Time },
-	}
-}
-
-// answer is what a caller reads.
-type answer struct {
-	Bucket         string                       `json:"bucket"`
-	Operation      string                       `json:"operation"`
-	SignedAt       time.Time                    `json:"signed_at"`
-	ExpiresIn      int64                        `json:"expires_in"`
-	ExpiresAt      time.Time                    `json:"expires_at"`
-	ExpiresAtBasis string                       `json:"expires_at_basis"`
-	URLs           map[string]string            `json:"urls"`
-	PartURLs       map[string]map[string]string `json:"part_urls"`
-	Posts          map[string]any               `json:"posts"`
-	Uploads        map[string]any               `json:"uploads"`
-	Headers        map[string]string            `json:"headers"`
-	ItemHeaders    map[string]map[string]string `json:"item_headers"`
-	Errors         map[string]struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-		Rule    string `json:"rule"`
-	} `json:"errors"`
-	Explain *struct {
-		Rules []string `json:"rules"`
-	} `json:"explain"`
-}
-
-// plan decodes and plans a request.
-func plan(s *bulk.Service, request []byte) (*bulk.Plan, error) {
-	return planFor(s, policy.Caller{}, request)
-}
-
-// planFor is plan for a caller.
-func planFor(s *bulk.Service, caller policy.Caller, request []byte) (*bulk.Plan, error) {
-	r, err := bulk.Decode(request, s.Policy.MaxKeys)
-	if err != nil {
-		return nil, err
-	}
-	return s.Plan(context.Background(), caller, r)
-}
-
-// finish signs and reads the answer back, and checks that its size was foretold.
-func finish(t testing.TB, p *bulk.Plan) answer {
-	t.Helper()
-	bare := p.Append(nil, bulk.JSON, bulk.Bare) // signs and writes at once
-	if size, _ := p.Size(bulk.JSON, bulk.Bare, 0); size != len(bare) {
-		t.Fatalf("Size says %d, the answer has %d bytes", size, len(bare))
-	}
-	p.Sign()
-	quoted := p.Append(nil, bulk.JSON, bulk.Quoted) // only writes
-	if size, _ := p.Size(bulk.JSON, bulk.Quoted, 0); size != len(quoted) {
-		t.Fatalf("Size says %d, the quoted answer has %d bytes", size, len(quoted))
-	}
-	var unquoted string
-	if err := json.Unmarshal([]byte(`"`+string(quoted)+`"`), &unquoted); err != nil || unquoted != string(bare) {
-		t.Fatalf("the quoted answer is not the bare one quoted (error: %v)", err != nil)
-	}
-	var a answer
-	d := json.NewDecoder(strings.NewReader(string(bare)))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&a); err != nil {
-		t.Fatalf("the answer is not what it should be: %v", err)
-	}
-	return a
-}
-
-// requestFor words the oracle's input as a request, each option for the whole batch or
-// for the item.
-func requestFor(in sdkoracle.Input, r *rand.Rand) []byte {
-	item := map[string]any{"key": in.Key}
-	request := map[string]any{
-		"operation": in.Operation, "expires_in": int64(in.ExpiresIn / time.Second),
-		"allow_dot_segments": true, "keys": []any{item},
-	}
-	for name, value := range in.Options {
-		if r.IntN(2) == 0 && name != "continuation_token" && name != "start_after" { // fields of a request with a prefix
-			request[name] = value
-		} else {
-			item[name] = value
-		}
-	}
-	text, err := json.Marshal(request)
-	if err != nil {
-		panic(err)
-	}
-	return text
-}
 
 // differsFromSDK says where the contract refuses what the SDK signs.
 func differsFromSDK(in sdkoracle.Input) string {
@@ -184,13 +53,13 @@ func compareWithSDK(in sdkoracle.Input, r *rand.Rand, t testing.TB) (signed bool
 	in.UseARNRegion = true // as in package s3url
 	oracle, empty := forSDK(in)
 	want, wantErr := sdkoracle.Presign(context.Background(), oracle)
-	p, err := plan(serviceFor(in), requestFor(in, r))
+	p, err := batches.Plan(batches.Service(in), batches.RequestFor(in, r))
 	reason := ""
-	var got answer
+	var got batches.Answer
 	if err != nil {
 		reason = err.Error()
 	} else {
-		got = finish(t, p)
+		got = batches.Finish(t, p)
 		if f, ok := got.Errors[in.Key]; ok {
 			reason = f.Code + ": " + f.Message
 		}
@@ -319,15 +188,15 @@ func TestAgainstBoto3(t *testing.T) {
 	botooracle.Require(t)
 	r := rand.New(rand.NewPCG(*seed, 3))
 	var inputs []sdkoracle.Input
-	var ours []answer
+	var ours []batches.Answer
 	for len(inputs) < 300 {
 		in := botooracle.WithoutDifferences(sdkoracle.Generate(r))
 		in.UseARNRegion = true
-		p, err := plan(serviceFor(in), requestFor(in, r))
+		p, err := batches.Plan(batches.Service(in), batches.RequestFor(in, r))
 		if err != nil || strings.Contains(in.Bucket, ":elsewhere-1:") { // is signed for a region that is not the input's
 			continue
 		}
-		if a := finish(t, p); a.URLs[in.Key] != "" {
+		if a := batches.Finish(t, p); a.URLs[in.Key] != "" {
 			inputs, ours = append(inputs, in), append(ours, a)
 		}
 	}
@@ -415,12 +284,12 @@ func TestMillionURLs(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < inputs; i += workers {
-				p := generatedBatch(rand.New(rand.NewPCG(2, uint64(i))), keysEach)
+				p := batches.Generated(rand.New(rand.NewPCG(2, uint64(i))), keysEach)
 				if n := p.Signed(); n != keysEach {
 					t.Errorf("input %d: %d URLs, want %d", i, n, keysEach)
 				}
 				p.Sign()
-				digests[i] = sha256.Sum256(p.Append(nil, bulk.JSON, bulk.Bare))
+				digests[i] = sha256.Sum256(answer.Append(nil, p, bulk.JSON, answer.Bare))
 			}
 		})
 	}
@@ -435,51 +304,13 @@ func TestMillionURLs(t *testing.T) {
 	}
 }
 
-// generatedBatch plans the first generated input that can be signed, with many keys.
-func generatedBatch(r *rand.Rand, keys int) *bulk.Plan {
-	for {
-		in := sdkoracle.Generate(r)
-		if in.S3Refuses != "" {
-			continue
-		}
-		request := map[string]any{
-			"operation": in.Operation, "expires_in": int64(in.ExpiresIn / time.Second), "allow_dot_segments": true,
-		}
-		for name, value := range in.Options {
-			request[name] = value
-		}
-		names := make([]string, keys)
-		for k := range names {
-			key := in.Key[k%max(len(in.Key), 1):] // of every length that the key allows
-			names[k] = fmt.Sprintf("%d/%s", k, strings.ToValidUTF8(key[:min(len(key), 1000)], ""))
-		}
-		request["keys"] = names
-		text, err := json.Marshal(request)
-		if err != nil {
-			panic(err)
-		}
-		if p, err := plan(serviceFor(in), text); err == nil {
-			return p
-		}
-	}
-}
-
-// lambdaInput has the shape of a Lambda's batch: a session token of 1,000 characters.
-func lambdaInput() sdkoracle.Input {
-	return sdkoracle.Input{
-		Bucket: "photos", Region: "eu-west-1", Time: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
-		AccessKeyID: "ASIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-		SessionToken: strings.Repeat("IQoJb3JpZ2luX2VjEJ", 56)[:1000],
-	}
-}
-
 // The operations that the Go SDK does not presign, against boto3: both URLs verify, and
 // mean the same.
 func TestOthersAgainstBoto3(t *testing.T) {
 	botooracle.Require(t)
 	r := rand.New(rand.NewPCG(*seed, 4))
 	var inputs []sdkoracle.Input
-	var ours []answer
+	var ours []batches.Answer
 	for _, operation := range sdkoracle.Others() {
 		for signed := 0; signed < 25; {
 			in := botooracle.WithoutDifferences(sdkoracle.GenerateOther(r, operation))
@@ -487,9 +318,9 @@ func TestOthersAgainstBoto3(t *testing.T) {
 			if differsFromSDK(in) != "" {
 				continue
 			}
-			s := serviceFor(in)
+			s := batches.Service(in)
 			s.Policy.Buckets = []string{in.Bucket, "source"}
-			request, err := bulk.Decode(requestFor(in, r), 1)
+			request, err := bulk.Decode(batches.RequestFor(in, r), 1)
 			if err != nil {
 				t.Fatalf("%s: %v", operation, err)
 			}
@@ -498,7 +329,7 @@ func TestOthersAgainstBoto3(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s with %v: %v", operation, slices.Sorted(maps.Keys(in.Options)), err)
 			}
-			a := finish(t, p)
+			a := batches.Finish(t, p)
 			if a.URLs[in.Key] == "" {
 				t.Fatalf("%s: %v", operation, a.Errors)
 			}
@@ -553,14 +384,14 @@ func TestHeadBucketAgainstSDK(t *testing.T) {
 		in := sdkoracle.GenerateOther(rand.New(rand.NewPCG(*seed, i)), "HeadBucket")
 		in.UseARNRegion = true
 		want, err := sdkoracle.Presign(t.Context(), in)
-		p, ourErr := plan(serviceFor(in), requestFor(in, rand.New(rand.NewPCG(*seed, i))))
+		p, ourErr := batches.Plan(batches.Service(in), batches.RequestFor(in, rand.New(rand.NewPCG(*seed, i))))
 		if err != nil || ourErr != nil {
 			if differsFromSDK(in) == "" && (err == nil) != (ourErr == nil) {
 				t.Errorf("case %d: ours: %v, the SDK fails: %v", i, ourErr, err != nil)
 			}
 			continue
 		}
-		if got := finish(t, p).URLs[""]; got != want.URL {
+		if got := batches.Finish(t, p).URLs[""]; got != want.URL {
 			before, _, _ := strings.Cut(got, "?")
 			wanted, _, _ := strings.Cut(want.URL, "?")
 			t.Errorf("case %d, endpoint %q: ours is %s, the SDK's %s, and the rest differs: %v", i, in.EndpointURL, before, wanted, before == wanted)

@@ -1,12 +1,11 @@
 package bulk
 
-// CanonicalRequest is what is hashed for the entry numbered i, for comparison with
+// CanonicalRequest is what is hashed for the key numbered i, for comparison with
 // another signer's.
 func (p *Plan) CanonicalRequest(i int) string {
-	e := p.entries[i]
-	if e.kind == batched {
-		return p.presigner.CanonicalRequest(p.paths[e.path])
+	if p.Is(i, Shared) {
+		return p.presigner.CanonicalRequest(p.Path(i))
 	}
-	presigner, path := p.own(e, "")
+	presigner, path := p.Own(i, "")
 	return presigner.CanonicalRequest(path)
 }

@@ -16,7 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/batches"
 	"bulkpresign/internal/check/botooracle"
 	"bulkpresign/internal/check/sdkoracle"
 	"bulkpresign/internal/policy"
@@ -64,8 +66,8 @@ func formOf(t testing.TB, text []byte) (f form) {
 
 func posts(t testing.TB, p *bulk.Plan) map[string]form {
 	t.Helper()
-	text := p.Append(nil, bulk.JSON, bulk.Bare)
-	if size, fits := p.Size(bulk.JSON, bulk.Bare, len(text)); size != len(text) || fits != p.Keys() {
+	text := answer.Append(nil, p, bulk.JSON, answer.Bare)
+	if size, fits := answer.Size(p, bulk.JSON, answer.Bare, len(text)); size != len(text) || fits != p.Keys() {
 		t.Fatalf("Size says %d bytes and that %d fit; the answer has %d for %d", size, fits, len(text), p.Keys())
 	}
 	var a formsAnswer
@@ -102,7 +104,7 @@ func TestFormsAgainstSDK(t *testing.T) {
 			in.Key += "${filename}"
 		}
 		quoted, _ := json.Marshal(key)
-		p, err := plan(serviceFor(in), fmt.Appendf(nil, `{"operation":"PostObject","allow_dot_segments":true,"expires_in":%d,"keys":[%s]%s}`, in.ExpiresIn/time.Second, quoted, text))
+		p, err := batches.Plan(batches.Service(in), fmt.Appendf(nil, `{"operation":"PostObject","allow_dot_segments":true,"expires_in":%d,"keys":[%s]%s}`, in.ExpiresIn/time.Second, quoted, text))
 		want, wantErr := sdkoracle.PresignPost(t.Context(), in, extra)
 		if err != nil || wantErr != nil || p.Signed() == 0 {
 			continue // TestAgainstSDK compares who refuses what
@@ -141,10 +143,10 @@ func TestFormsAgainstBoto3(t *testing.T) {
 		{"users/1/", `,"key_starts_with":true`, `{}`, `[]`},
 		{"a", `,"tagging":"a=b"`, `{"tagging":"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"}`, `[{"tagging":"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"}]`},
 	} {
-		in := lambdaInput()
+		in := batches.LambdaInput()
 		in.ExpiresIn = time.Minute
 		quoted, _ := json.Marshal(test.key)
-		p, err := plan(serviceFor(in), fmt.Appendf(nil, `{"operation":"PostObject","expires_in":60,"keys":[%s]%s}`, quoted, test.options))
+		p, err := batches.Plan(batches.Service(in), fmt.Appendf(nil, `{"operation":"PostObject","expires_in":60,"keys":[%s]%s}`, quoted, test.options))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +198,7 @@ func meaningOf(t *testing.T, url string, fields map[string]string) map[string]an
 				text = fmt.Appendf(nil, "%s=%v", strings.ToLower(name), value)
 			}
 		}
-		conditions = append(conditions, strings.ReplaceAll(string(text), lambdaInput().SessionToken, "[token]"))
+		conditions = append(conditions, strings.ReplaceAll(string(text), batches.LambdaInput().SessionToken, "[token]"))
 	}
 	slices.Sort(conditions)
 	meaning := map[string]any{"url": strings.TrimSuffix(url, "/"), "expiration": document.Expiration, "conditions": conditions}
@@ -210,7 +212,7 @@ func meaningOf(t *testing.T, url string, fields map[string]string) map[string]an
 
 // The key comes first, and what the policy is made of before the policy.
 func TestFormsOrder(t *testing.T) {
-	p, err := plan(serviceFor(lambdaInput()), []byte(`{"operation":"PostObject","content_type":"image/png","keys":[{"key":"a","metadata":{"z":"1"}},"b"]}`))
+	p, err := batches.Plan(batches.Service(batches.LambdaInput()), []byte(`{"operation":"PostObject","content_type":"image/png","keys":[{"key":"a","metadata":{"z":"1"}},"b"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,17 +233,17 @@ func TestFormsAreWritten(t *testing.T) {
 		keys = append(keys, fmt.Sprintf(`"uploads/%d \"ü\"<&>.jpg"`, i))
 	}
 	list := strings.Join(keys, ",") + `,{"key":"own","content_length_range":[1,2]},{"key":"also own","key_starts_with":true},"../x",""`
-	p, err := plan(serviceFor(lambdaInput()), []byte(`{"operation":"PostObject","content_length_range":[0,9],"keys":[`+list+`]}`))
+	p, err := batches.Plan(batches.Service(batches.LambdaInput()), []byte(`{"operation":"PostObject","content_length_range":[0,9],"keys":[`+list+`]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range []bulk.Format{bulk.JSON, bulk.NDJSON} {
-		want := p.Append(nil, f, bulk.Bare)
+		want := answer.Append(nil, p, f, answer.Bare)
 		var streamed bytes.Buffer
-		if err := p.Write(&streamed, f); err != nil || !bytes.Equal(streamed.Bytes(), want) {
+		if err := answer.Write(&streamed, p, f); err != nil || !bytes.Equal(streamed.Bytes(), want) {
 			t.Errorf("%s: what is streamed differs (error %v)", f, err)
 		}
-		zipped := p.AppendGzip(nil, f)
+		zipped := answer.AppendGzip(nil, p, f)
 		r, err := gzip.NewReader(bytes.NewReader(zipped))
 		if err != nil {
 			t.Fatal(err)
@@ -252,16 +254,16 @@ func TestFormsAreWritten(t *testing.T) {
 		if len(zipped)*10 > len(want) {
 			t.Errorf("%s: %d bytes become %d: what forms share is not told to the compressor", f, len(want), len(zipped))
 		}
-		quoted := p.Append(nil, f, bulk.Quoted)
+		quoted := answer.Append(nil, p, f, answer.Quoted)
 		var unquoted string
 		if err := json.Unmarshal([]byte(`"`+string(quoted)+`"`), &unquoted); err != nil || unquoted != string(want) {
 			t.Errorf("%s: the quoted answer is not the bare one quoted", f)
 		}
-		for q, text := range map[bulk.Quoting][]byte{bulk.Bare: want, bulk.Quoted: quoted} {
-			if size, fits := p.Size(f, q, len(text)); size != len(text) || fits != p.Keys() {
+		for q, text := range map[answer.Quoting][]byte{answer.Bare: want, answer.Quoted: quoted} {
+			if size, fits := answer.Size(p, f, q, len(text)); size != len(text) || fits != p.Keys() {
 				t.Errorf("%s: Size says %d, %d fit; it has %d", f, size, fits, len(text))
 			}
-			if _, fits := p.Size(f, q, len(text)/2); fits < p.Keys()/3 || fits > p.Keys()*2/3 {
+			if _, fits := answer.Size(p, f, q, len(text)/2); fits < p.Keys()/3 || fits > p.Keys()*2/3 {
 				t.Errorf("%s: in half of the room fit %d", f, fits)
 			}
 		}
@@ -283,15 +285,15 @@ func TestFormsRefused(t *testing.T) {
 		`{"operation":"PostObject","content_length_range":[5,1],"keys":["a"]}`:                         "for the least",
 		`{"operation":"PostObject","content_type":"a/b","content_type_starts_with":"a/","keys":["a"]}`: "exclude each other",
 	} {
-		if _, err := plan(standing(), []byte(request)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := batches.Plan(batches.Standing(), []byte(request)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", request, err, want)
 		}
 	}
-	p, err := plan(standing(), []byte(`{"operation":"PostObject","keys":["a${filename}"]}`))
+	p, err := batches.Plan(batches.Standing(), []byte(`{"operation":"PostObject","keys":["a${filename}"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := finish(t, p).Errors["a${filename}"]; f.Code != "UnsafeKey" || !strings.Contains(f.Message, "key_starts_with") {
+	if f := batches.Finish(t, p).Errors["a${filename}"]; f.Code != "UnsafeKey" || !strings.Contains(f.Message, "key_starts_with") {
 		t.Errorf("a key with the variable: %+v", f)
 	}
 }
@@ -309,11 +311,11 @@ func TestFormsUnderPolicy(t *testing.T) {
 		{`"content_length_range":[0,100]`, "in/a", "InvalidOption"},
 		{`"content_type":"image/png"`, "in/a", "InvalidOption"},
 	} {
-		p, err := planFor(s, policy.Caller{}, []byte(`{"operation":"PostObject","keys":[{"key":"`+test.key+`",`+test.options+`}]}`))
+		p, err := batches.PlanFor(s, policy.Caller{}, []byte(`{"operation":"PostObject","keys":[{"key":"`+test.key+`",`+test.options+`}]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := finish(t, p).Errors[test.key].Code; got != test.code {
+		if got := batches.Finish(t, p).Errors[test.key].Code; got != test.code {
 			t.Errorf("%s of %s: %q, want %q", test.options, test.key, got, test.code)
 		}
 	}

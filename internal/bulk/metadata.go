@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/strictjson"
 )
 
 // FromMetadata makes a request, without keys, of what a list's metadata says of the keys
@@ -29,9 +30,9 @@ func FromMetadata(metadata map[string]string) (*Request, error) {
 			return nil, failf(InvalidRequest, where+"field %q has no place there: the keys are those of the list", field)
 		case isOption && (id.Kind() == s3op.Text || id.Kind() == s3op.Timestamp),
 			slices.Contains([]string{"bucket", "operation", "format", "encoding"}, field):
-			value = Quote(metadata[name])
+			value = strictjson.Quote(metadata[name])
 		}
-		text = append(append(append(text, ','), Quote(field)...), ':')
+		text = append(append(append(text, ','), strictjson.Quote(field)...), ':')
 		text = append(text, value...)
 	}
 	r, err := Decode(append(text, '}'), 0)

@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/batches"
 	"bulkpresign/internal/policy"
 )
 
@@ -21,9 +23,9 @@ func TestCopySources(t *testing.T) {
 		{"name": "archive", "effect": "allow", "callers": "*", "buckets": ["archive"], "operations": ["GetObject"], "max_expires_in": 60},
 		{"name": "copy", "effect": "allow", "callers": "*", "buckets": ["photos"], "prefixes": ["out/"], "operations": ["CopyObject", "UploadPartCopy"]}
 	]}`
-	prefixed := standing()
+	prefixed := batches.Standing()
 	prefixed.Policy.KeyPrefix = "in/"
-	plainly := standing()
+	plainly := batches.Standing()
 	for _, s := range []*bulk.Service{prefixed, plainly} {
 		s.Policy.Buckets = []string{"photos", "archive"}
 	}
@@ -51,12 +53,12 @@ func TestCopySources(t *testing.T) {
 			`{"bucket":"photos","operation":"CopyObject","keys":[{"key":"` + test.key + `","copy_source":"` + test.source + `"}]}`,
 			`{"bucket":"photos","operation":"UploadPartCopy","upload_id":"u","part_number":1,"keys":[{"key":"` + test.key + `","copy_source":"` + test.source + `"}]}`,
 		} {
-			p, err := planFor(test.service, policy.Caller{}, []byte(request))
+			p, err := batches.PlanFor(test.service, policy.Caller{}, []byte(request))
 			if err != nil {
 				t.Errorf("%s: %v", request, err)
 				continue
 			}
-			got := finish(t, p).Errors[test.key]
+			got := batches.Finish(t, p).Errors[test.key]
 			if got.Code != test.code || !strings.Contains(got.Message, test.message) {
 				t.Errorf("%s: %q, %s; want %q, %s", request, got.Code, got.Message, test.code, test.message)
 			}
@@ -67,7 +69,7 @@ func TestCopySources(t *testing.T) {
 // Operations of a bucket have no key in their path: HeadBucket has none at all, and that of
 // ListObjectsV2 is the prefix that is listed, perhaps empty.
 func TestOperationsOfBuckets(t *testing.T) {
-	prefixed := standing()
+	prefixed := batches.Standing()
 	prefixed.Policy.KeyPrefix = "in/"
 	for _, test := range []struct {
 		service *bulk.Service
@@ -75,19 +77,19 @@ func TestOperationsOfBuckets(t *testing.T) {
 		want    map[string]string // key to path and prefix
 		errors  map[string]string
 	}{
-		{standing(), `{"operation":"HeadBucket"}`, map[string]string{"": "/ "}, map[string]string{}},
-		{standing(), `{"operation":"HeadBucket","keys":["","a"]}`, map[string]string{"": "/ "}, map[string]string{"a": "InvalidOption"}},
+		{batches.Standing(), `{"operation":"HeadBucket"}`, map[string]string{"": "/ "}, map[string]string{}},
+		{batches.Standing(), `{"operation":"HeadBucket","keys":["","a"]}`, map[string]string{"": "/ "}, map[string]string{"a": "InvalidOption"}},
 		{prefixed, `{"operation":"HeadBucket"}`, map[string]string{}, map[string]string{"": "KeyNotAllowed"}},
-		{standing(), `{"operation":"ListObjectsV2","keys":["","a/../b/",{"key":"c d","delimiter":"/"}]}`,
+		{batches.Standing(), `{"operation":"ListObjectsV2","keys":["","a/../b/",{"key":"c d","delimiter":"/"}]}`,
 			map[string]string{"": "/ ", "a/../b/": "/ a/../b/", "c d": "/ c d"}, map[string]string{}},
 		{prefixed, `{"operation":"ListObjectsV2","keys":["","in/a"]}`, map[string]string{"in/a": "/ in/a"}, map[string]string{"": "KeyNotAllowed"}},
 	} {
-		p, err := plan(test.service, []byte(test.request))
+		p, err := batches.Plan(test.service, []byte(test.request))
 		if err != nil {
 			t.Errorf("%s: %v", test.request, err)
 			continue
 		}
-		a := finish(t, p)
+		a := batches.Finish(t, p)
 		got, errors := map[string]string{}, map[string]string{}
 		for key, text := range a.URLs {
 			u, err := url.Parse(text)
@@ -106,7 +108,7 @@ func TestOperationsOfBuckets(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", test.request, d)
 		}
 	}
-	if _, err := plan(standing(), []byte(`{"operation":"ListObjectsV2"}`)); code(t, err) != bulk.InvalidRequest {
+	if _, err := batches.Plan(batches.Standing(), []byte(`{"operation":"ListObjectsV2"}`)); code(t, err) != bulk.InvalidRequest {
 		t.Errorf("a listing of nothing: %v", err)
 	}
 }
@@ -122,7 +124,7 @@ func TestCurlOfOperations(t *testing.T) {
 		`"PutObjectTagging"`:                        nil,
 		`"RestoreObject"`:                           nil,
 	} {
-		p, err := plan(standing(), []byte(`{"operation":`+operation+`,"format":"curl","keys":["a"]}`))
+		p, err := batches.Plan(batches.Standing(), []byte(`{"operation":`+operation+`,"format":"curl","keys":["a"]}`))
 		if want == nil {
 			if code(t, err) != bulk.InvalidRequest || !strings.Contains(err.Error(), `"json"`) {
 				t.Errorf("%s: %v", operation, err)
@@ -133,7 +135,7 @@ func TestCurlOfOperations(t *testing.T) {
 			t.Errorf("%s: %v", operation, err)
 			continue
 		}
-		lines := strings.Split(string(p.Append(nil, formatNamed(t, "curl"), bulk.Bare)), "\n")
+		lines := strings.Split(string(answer.Append(nil, p, bulk.Curl, answer.Bare)), "\n")
 		for _, line := range want {
 			if !slices.Contains(lines, line) {
 				t.Errorf("%s: no line %s", operation, line)
@@ -144,11 +146,11 @@ func TestCurlOfOperations(t *testing.T) {
 
 // An item's arrays of texts are read as such.
 func TestTexts(t *testing.T) {
-	p, err := plan(standing(), []byte(`{"operation":"GetObjectAttributes","object_attributes":["ETag","ObjectSize"],"keys":["a"]}`))
+	p, err := batches.Plan(batches.Standing(), []byte(`{"operation":"GetObjectAttributes","object_attributes":["ETag","ObjectSize"],"keys":["a"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(map[string]string{"x-amz-object-attributes": "ETag,ObjectSize"}, maps.Collect(maps.All(finish(t, p).Headers))); d != "" {
+	if d := cmp.Diff(map[string]string{"x-amz-object-attributes": "ETag,ObjectSize"}, maps.Collect(maps.All(batches.Finish(t, p).Headers))); d != "" {
 		t.Errorf("headers (-want +got):\n%s", d)
 	}
 	for request, want := range map[string]string{
@@ -156,7 +158,7 @@ func TestTexts(t *testing.T) {
 		`{"operation":"GetObjectAttributes","object_attributes":["ETag",1],"keys":["a"]}`: `"object_attributes[1]" must be a string`,
 		`{"operation":"GetObjectAttributes","object_attributes":["Size"],"keys":["a"]}`:   `"ETag" "Checksum"`,
 	} {
-		if _, err := plan(standing(), []byte(request)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := batches.Plan(batches.Standing(), []byte(request)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", request, err)
 		}
 	}

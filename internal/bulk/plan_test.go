@@ -15,25 +15,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/batches"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3url"
 	"bulkpresign/internal/sigv4"
 )
-
-// noon is when these tests sign, with a fraction that a signature cannot have.
-var noon = time.Date(2026, 11, 23, 12, 0, 0, 750_000_000, time.FixedZone("", 3600))
-
-// standing is a service whose clock and credentials stand still.
-func standing() *bulk.Service {
-	return &bulk.Service{
-		Policy: everything("photos"),
-		Locate: func(bucket string) (s3url.Location, error) {
-			return s3url.Resolve(context.Background(), bucket, s3url.Settings{Region: "eu-west-1"})
-		},
-		Credentials: fixed{bulk.Credentials{Credentials: sigv4.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: "token"}}},
-		Now:         func() time.Time { return noon },
-	}
-}
 
 // code is the code of an error, or "".
 func code(t testing.TB, err error) bulk.Code {
@@ -58,7 +44,7 @@ func TestOtherSources(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = standing().Plan(t.Context(), policy.Caller{}, r)
+		_, err = batches.Standing().Plan(t.Context(), policy.Caller{}, r)
 		if code(t, err) != bulk.InvalidRequest || !strings.Contains(err.Error(), strconv.Quote(field)) {
 			t.Errorf("%s: %v", request, err)
 		}
@@ -67,7 +53,7 @@ func TestOtherSources(t *testing.T) {
 
 // How long URLs live: what is asked for, what is allowed, and when the credentials end.
 func TestExpiry(t *testing.T) {
-	second := noon.UTC().Truncate(time.Second)
+	second := batches.Noon.UTC().Truncate(time.Second)
 	after := func(d time.Duration) time.Time { return second.Add(d) }
 	never := time.Time{}
 	for _, test := range []struct {
@@ -99,11 +85,11 @@ func TestExpiry(t *testing.T) {
 		{`{"keys":["k"]}`, after(0), 0, "", bulk.CredentialsUnavailable},
 		{`{"keys":["k"]}`, after(-time.Hour), 0, "", bulk.CredentialsUnavailable},
 	} {
-		s := standing()
+		s := batches.Standing()
 		c, _ := s.Credentials.Credentials(t.Context(), nil)
 		c.Expires = test.ends
-		s.Credentials = fixed{c}
-		p, err := plan(s, []byte(test.request))
+		s.Credentials = batches.Fixed{Now: c}
+		p, err := batches.Plan(s, []byte(test.request))
 		if got := code(t, err); got != test.code {
 			t.Errorf("%s until %v: %v, want %q", test.request, test.ends, err, test.code)
 			continue
@@ -111,7 +97,7 @@ func TestExpiry(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		a := finish(t, p)
+		a := batches.Finish(t, p)
 		if a.ExpiresIn != test.seconds || a.ExpiresAtBasis != string(test.basis) {
 			t.Errorf("%s until %v: %d seconds by %s, want %d by %s", test.request, test.ends, a.ExpiresIn, a.ExpiresAtBasis, test.seconds, test.basis)
 		}
@@ -138,7 +124,7 @@ func (c *counted) Credentials(context.Context, *bulk.Need) (bulk.Credentials, er
 // A batch has one reading of the credentials and one of the clock, so that neither a
 // rotation nor midnight splits it, and the next batch has its own.
 func TestOneSnapshotAndOneClockReading(t *testing.T) {
-	s := standing()
+	s := batches.Standing()
 	source := new(counted)
 	s.Credentials = source
 	midnight := time.Date(2026, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
@@ -148,11 +134,11 @@ func TestOneSnapshotAndOneClockReading(t *testing.T) {
 		return midnight.Add(time.Duration(ticks-1) * time.Nanosecond)
 	}
 	for round, day := range []string{"20261231", "20270101"} {
-		p, err := plan(s, []byte(`{"operation":"UploadPart","upload_id":"u","keys":["x",{"key":"a","part_number":1},{"key":"b","part_numbers":[1,2]}]}`))
+		p, err := batches.Plan(s, []byte(`{"operation":"UploadPart","upload_id":"u","keys":["x",{"key":"a","part_number":1},{"key":"b","part_numbers":[1,2]}]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := finish(t, p)
+		a := batches.Finish(t, p)
 		signed := slices.Collect(maps.Values(a.PartURLs["b"]))
 		signed = append(signed, a.URLs["a"])
 		if len(signed) != 3 {
@@ -184,23 +170,23 @@ func (u unavailable) Credentials(context.Context, *bulk.Need) (bulk.Credentials,
 // What goes wrong around a batch has a code, and its cause is for the log alone.
 func TestFailuresAround(t *testing.T) {
 	cause := errors.New("the inside story")
-	s := standing()
+	s := batches.Standing()
 	s.Credentials = unavailable{cause}
-	_, err := plan(s, []byte(`{"keys":["k"]}`))
+	_, err := batches.Plan(s, []byte(`{"keys":["k"]}`))
 	if code(t, err) != bulk.CredentialsUnavailable || !errors.Is(err, cause) {
 		t.Errorf("%v", err)
 	}
-	s = standing()
+	s = batches.Standing()
 	s.Locate = func(string) (s3url.Location, error) {
 		return s3url.Location{}, &s3url.UnsupportedError{Reason: "it needs a session"}
 	}
-	if _, err := plan(s, []byte(`{"keys":["k"]}`)); code(t, err) != bulk.InvalidOption {
+	if _, err := batches.Plan(s, []byte(`{"keys":["k"]}`)); code(t, err) != bulk.InvalidOption {
 		t.Errorf("%v, want InvalidOption", err)
 	}
-	s = standing()
+	s = batches.Standing()
 	s.Locate = func(string) (s3url.Location, error) { return s3url.Location{}, cause }
 	var failed *bulk.Error
-	if _, err := plan(s, []byte(`{"keys":["k"]}`)); !errors.Is(err, cause) || errors.As(err, &failed) {
+	if _, err := batches.Plan(s, []byte(`{"keys":["k"]}`)); !errors.Is(err, cause) || errors.As(err, &failed) {
 		t.Errorf("%v, want the cause itself, which is nobody's code", err)
 	}
 }
@@ -217,10 +203,10 @@ func TestMergesAreBounded(t *testing.T) {
 	request := func(more string) []byte {
 		return []byte(`{"operation":"PUT","metadata":{` + metadata.String()[1:] + `},"keys":["k"` + items.String() + more + `]}`)
 	}
-	if _, err := plan(standing(), request("")); err != nil {
+	if _, err := batches.Plan(batches.Standing(), request("")); err != nil {
 		t.Errorf("200 options for 10,000 items: %v", err)
 	}
-	if _, err := plan(standing(), request(`,{"key":"one more","content_type":"a/b"}`)); code(t, err) != bulk.InvalidOption {
+	if _, err := batches.Plan(batches.Standing(), request(`,{"key":"one more","content_type":"a/b"}`)); code(t, err) != bulk.InvalidOption {
 		t.Errorf("200 options for 10,001 items: %v, want InvalidOption", err)
 	}
 }
@@ -245,12 +231,12 @@ func TestOwnOptions(t *testing.T) {
 		{`{"operation":"UploadPart","upload_id":"u","keys":["k"]}`, nil, "InvalidOption"},
 		{`{"operation":"UploadPart","part_number":1,"keys":[{"key":"k","upload_id":"u"}]}`, nil, ""},
 	} {
-		p, err := plan(standing(), []byte(test.request))
+		p, err := batches.Plan(batches.Standing(), []byte(test.request))
 		if err != nil {
 			t.Errorf("%s: %v", test.request, err)
 			continue
 		}
-		a := finish(t, p)
+		a := batches.Finish(t, p)
 		if got := a.Errors["k"].Code; got != test.code {
 			t.Errorf("%s: %q (%s), want %q", test.request, got, a.Errors["k"].Message, test.code)
 		}

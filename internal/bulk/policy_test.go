@@ -11,7 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/batches"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
 )
@@ -19,7 +21,7 @@ import (
 // under is a service with a policy document.
 func under(t testing.TB, document string) *bulk.Service {
 	t.Helper()
-	s := standing()
+	s := batches.Standing()
 	var err error
 	if s.Policy.Document, err = policy.ParseDocument([]byte(document)); err != nil {
 		t.Fatal(err)
@@ -70,7 +72,7 @@ func TestPolicyDocument(t *testing.T) {
 		{ann, `{"expires_in":601,"keys":["users/ann/a"]}`, bulk.ExpiryTooLong, "600 seconds", nil, nil},
 		{ann, `{"expires_in":601,"explain":true,"keys":["users/ann/a"]}`, bulk.ExpiryTooLong, `(rule "own")`, nil, nil},
 	} {
-		p, err := planFor(under(t, uploads), test.caller, []byte(test.request))
+		p, err := batches.PlanFor(under(t, uploads), test.caller, []byte(test.request))
 		if got := code(t, err); got != test.code {
 			t.Errorf("%s: %v, want %q", test.request, err, test.code)
 			continue
@@ -81,7 +83,7 @@ func TestPolicyDocument(t *testing.T) {
 			}
 			continue
 		}
-		a := finish(t, p)
+		a := batches.Finish(t, p)
 		failed := make(map[string]string)
 		for key, e := range a.Errors {
 			failed[key] = e.Code
@@ -106,11 +108,11 @@ func TestExplain(t *testing.T) {
 	s := under(t, uploads)
 	ann := policy.Caller{Kind: policy.JWT, Claims: map[string]string{"sub": "ann"}}
 	const request = `{"operation":"PUT","explain":%v,"keys":["users/ann/a","in/private/a","in/a","x"]}`
-	p, err := planFor(s, ann, fmt.Appendf(nil, request, true))
+	p, err := batches.PlanFor(s, ann, fmt.Appendf(nil, request, true))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := finish(t, p)
+	a := batches.Finish(t, p)
 	if a.Explain == nil || !slices.Equal(a.Explain.Rules, []string{"private", "own", "images"}) || !slices.Equal(p.Rules, a.Explain.Rules) {
 		t.Errorf("explain is %v, the plan's rules are %q", a.Explain, p.Rules)
 	}
@@ -122,9 +124,9 @@ func TestExplain(t *testing.T) {
 		t.Errorf("rules (-want +got):\n%s", d)
 	}
 	for _, f := range []bulk.Format{bulk.JSON, bulk.Compact, bulk.NDJSON, bulk.CSV, bulk.URIList, bulk.Curl} {
-		for _, q := range []bulk.Quoting{bulk.Bare, bulk.Quoted} {
-			text := p.Append(nil, f, q)
-			if size, _ := p.Size(f, q, 0); size != len(text) {
+		for _, q := range []answer.Quoting{answer.Bare, answer.Quoted} {
+			text := answer.Append(nil, p, f, q)
+			if size, _ := answer.Size(p, f, q, 0); size != len(text) {
 				t.Errorf("%v: Size says %d, the answer has %d bytes", f, size, len(text))
 			}
 			if got, want := bytes.Contains(text, []byte("private\"")) || bytes.Contains(text, []byte(`private\"`)), f.IsObject() || f == bulk.NDJSON; got != want {
@@ -134,32 +136,32 @@ func TestExplain(t *testing.T) {
 	}
 
 	// Who does not ask is not told, but the log is.
-	p, err = planFor(s, ann, fmt.Appendf(nil, request, false))
+	p, err = batches.PlanFor(s, ann, fmt.Appendf(nil, request, false))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := finish(t, p); a.Explain != nil || a.Errors["in/a"].Rule != "" || len(p.Rules) != 3 {
+	if a := batches.Finish(t, p); a.Explain != nil || a.Errors["in/a"].Rule != "" || len(p.Rules) != 3 {
 		t.Errorf("explain is %v, an error's rule %q, the plan's %q", a.Explain, a.Errors["in/a"].Rule, p.Rules)
 	}
-	_, err = planFor(s, ann, []byte(`{"expires_in":601,"keys":["users/ann/a"]}`))
+	_, err = batches.PlanFor(s, ann, []byte(`{"expires_in":601,"keys":["users/ann/a"]}`))
 	var failed *bulk.Error
 	if !errors.As(err, &failed) || failed.Rule != "own" || strings.Contains(failed.Detail, "own") {
 		t.Errorf("%v, of rule %q", err, failed.Rule)
 	}
 
 	// Without a document no rule decides.
-	p, err = plan(standing(), []byte(`{"explain":true,"keys":["a"]}`))
+	p, err = batches.Plan(batches.Standing(), []byte(`{"explain":true,"keys":["a"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := finish(t, p); a.Explain == nil || len(a.Explain.Rules) != 0 {
+	if a := batches.Finish(t, p); a.Explain == nil || len(a.Explain.Rules) != 0 {
 		t.Errorf("explain is %v", a.Explain)
 	}
 }
 
-// A stream of a list is judged like a batch. A rule with max_keys allows nothing of a
+// A list is judged like a batch. A rule with max_keys allows nothing of a
 // list that nobody has counted, and what is listed lies where the caller has keys.
-func TestPolicyOfStreams(t *testing.T) {
+func TestPolicyOfChunks(t *testing.T) {
 	ann := policy.Caller{Kind: policy.JWT, Claims: map[string]string{"sub": "ann"}}
 	for _, test := range []struct {
 		caller policy.Caller
@@ -177,31 +179,31 @@ func TestPolicyOfStreams(t *testing.T) {
 		{policy.Caller{}, bulk.Request{Operation: s3op.PutObject, Count: 10}, bulk.TooManyKeys},
 		{policy.Caller{}, bulk.Request{Source: bulk.Manifest}, bulk.OperationNotAllowed},
 	} {
-		if _, err := under(t, uploads).Stream(t.Context(), test.caller, &test.r); code(t, err) != test.code {
+		if _, err := under(t, uploads).Chunks(t.Context(), test.caller, &test.r); code(t, err) != test.code {
 			t.Errorf("%v, prefix %q, %d keys: %v, want %q", test.r.Source, test.r.Prefix, test.r.Count, err, test.code)
 		}
 	}
 
-	limited := standing()
+	limited := batches.Standing()
 	limited.Policy.KeyPrefix = "in/"
 	for prefix, want := range map[string]bulk.Code{"": bulk.KeyNotAllowed, "i": bulk.KeyNotAllowed, "in/": "", "in/2026": ""} {
-		if _, err := limited.Stream(t.Context(), policy.Caller{}, &bulk.Request{Source: bulk.Prefix, Prefix: prefix}); code(t, err) != want {
+		if _, err := limited.Chunks(t.Context(), policy.Caller{}, &bulk.Request{Source: bulk.Prefix, Prefix: prefix}); code(t, err) != want {
 			t.Errorf("prefix %q: %v, want %q", prefix, err, want)
 		}
 	}
 
-	stream, err := under(t, uploads).Stream(t.Context(), ann, &bulk.Request{Source: bulk.Manifest})
+	chunks, err := under(t, uploads).Chunks(t.Context(), ann, &bulk.Request{Source: bulk.Manifest})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stream.Append(t.Context(), []bulk.Entry{{Key: "users/ann/a"}, {Key: "users/bob/a"}, {Key: "users/ann/../a"}}, 1<<20); err != nil {
+	if _, err := chunks.Next(t.Context(), []bulk.Entry{{Key: "users/ann/a"}, {Key: "users/bob/a"}, {Key: "users/ann/../a"}}); err != nil {
 		t.Fatal(err)
 	}
-	tally := stream.State().Tally
+	tally := chunks.Plan().Tally()
 	if tally.Signed != 1 || tally.Failed[bulk.KeyNotAllowed] != 1 || tally.Failed[bulk.UnsafeKey] != 1 {
 		t.Errorf("signed %d, failed %v", tally.Signed, tally.Failed)
 	}
-	if rules := stream.Rules(); !slices.Equal(rules, []string{"own"}) {
+	if rules := chunks.Rules(); !slices.Equal(rules, []string{"own"}) {
 		t.Errorf("rules %q", rules)
 	}
 }
@@ -215,13 +217,13 @@ func BenchmarkPolicy(b *testing.B) {
 		request = fmt.Appendf(request, `"in/2026/11/camera-%d/picture-%08d.png",`, i%100, i)
 	}
 	request = append(request[:len(request)-1], `]}`...)
-	services := []*bulk.Service{standing(), under(b, strings.Replace(uploads, `"max_keys": 9, `, "", 1))}
+	services := []*bulk.Service{batches.Standing(), under(b, strings.Replace(uploads, `"max_keys": 9, `, "", 1))}
 	best := []time.Duration{time.Hour, time.Hour}
 	for b.Loop() {
 		for i, s := range services {
 			text := bytes.Clone(request)
 			began := time.Now()
-			p, err := plan(s, text)
+			p, err := batches.Plan(s, text)
 			if err != nil {
 				b.Fatal(err)
 			}

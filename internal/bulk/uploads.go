@@ -24,19 +24,20 @@ const (
 	maxFirstParts = 1000
 )
 
-// upload is a key's upload in parts.
-type upload struct {
-	plan    parts.Plan
-	numbers []int // of the parts that are signed
-	id      string
-	resume  bool
-	isNew   bool           // it was begun for this request
-	there   []s3query.Part // with resume: the parts that S3 has, and need not be sent again
+// Upload is a key's upload in parts.
+type Upload struct {
+	ID      string
+	Plan    parts.Plan
+	Numbers []int // of the parts that are signed
+	Resume  bool
+	There   []s3query.Part // with Resume: the parts that S3 has, and need not be sent again
+
+	isNew bool // it was begun for this request
 }
 
 // newUpload reads settled options of a MultipartUpload. The error is for the caller.
-func newUpload(settled []s3op.Option) (*upload, error) {
-	u := &upload{}
+func newUpload(settled []s3op.Option) (*Upload, error) {
+	u := &Upload{}
 	var size, part int64
 	for _, o := range settled {
 		switch o.ID {
@@ -48,28 +49,28 @@ func newUpload(settled []s3op.Option) (*upload, error) {
 				return nil, errors.New(`option "part_size" is 0: leave it out to have it chosen`)
 			}
 		case s3op.UploadID:
-			u.id = o.Value
+			u.ID = o.Value
 		case s3op.Resume:
-			u.resume = o.Value == "true"
+			u.Resume = o.Value == "true"
 		}
 	}
 	var err error
-	if u.plan, err = parts.Of(size, part); err != nil {
+	if u.Plan, err = parts.Of(size, part); err != nil {
 		return nil, err
 	}
-	if u.resume && u.id == "" {
+	if u.Resume && u.ID == "" {
 		return nil, errors.New(`option "resume" goes with "upload_id", which says what is to go on`)
 	}
 	for _, s := range s3op.PartNumbers(settled) {
 		n, _ := strconv.Atoi(s)
-		if n > u.plan.N {
-			return nil, fmt.Errorf(`option "part_numbers" holds %d, and %d bytes in parts of %d are %d parts`, n, u.plan.Size, u.plan.Part, u.plan.N)
+		if n > u.Plan.N {
+			return nil, fmt.Errorf(`option "part_numbers" holds %d, and %d bytes in parts of %d are %d parts`, n, u.Plan.Size, u.Plan.Part, u.Plan.N)
 		}
-		u.numbers = append(u.numbers, n)
+		u.Numbers = append(u.Numbers, n)
 	}
-	if u.numbers == nil {
-		for n := 1; n <= u.plan.N && (u.resume || n <= maxFirstParts); n++ {
-			u.numbers = append(u.numbers, n)
+	if u.Numbers == nil {
+		for n := 1; n <= u.Plan.N && (u.Resume || n <= maxFirstParts); n++ {
+			u.Numbers = append(u.Numbers, n)
 		}
 	}
 	return u, nil
@@ -79,18 +80,18 @@ func newUpload(settled []s3op.Option) (*upload, error) {
 // on: at most so many. What S3 refuses fails its key. The error is an *Error.
 func (s *Service) begin(ctx context.Context, p *Plan, most int) error {
 	if p.uploads == nil {
-		p.uploads = make(map[int32]*upload)
+		p.uploads = make(map[int32]*Upload)
 	}
 	type task struct {
 		at      int32 // entry
 		key     string
-		upload  *upload
+		upload  *Upload
 		settled []s3op.Option
 		failed  *failure
 	}
 	var tasks []task
 	for at, e := range p.entries {
-		if e.kind == failed {
+		if e.is.Has(Failed) {
 			continue
 		}
 		settled := slices.Clone(p.settled(e))
@@ -99,7 +100,7 @@ func (s *Service) begin(ctx context.Context, p *Plan, most int) error {
 			return err // judge had the same
 		}
 		p.uploads[e.item] = u
-		if u.id == "" || u.resume {
+		if u.ID == "" || u.Resume {
 			tasks = append(tasks, task{int32(at), p.request.Items[e.item].Key, u, settled, nil})
 		}
 	}
@@ -134,32 +135,32 @@ func (s *Service) begin(ctx context.Context, p *Plan, most int) error {
 }
 
 // begin creates the upload, or finds out which of its parts are there.
-func (u *upload) begin(ctx context.Context, b *s3query.Bucket, key string, settled []s3op.Option) (err error) {
-	if u.id == "" {
-		u.id, err = b.CreateUpload(ctx, key, only(s3op.CreateMultipartUpload, settled))
+func (u *Upload) begin(ctx context.Context, b *s3query.Bucket, key string, settled []s3op.Option) (err error) {
+	if u.ID == "" {
+		u.ID, err = b.CreateUpload(ctx, key, only(s3op.CreateMultipartUpload, settled))
 		u.isNew = err == nil
 		return err
 	}
-	u.there, err = b.Parts(ctx, key, only(s3op.ListParts, settled))
+	u.There, err = b.Parts(ctx, key, only(s3op.ListParts, settled))
 	if err != nil {
 		return err
 	}
-	u.there = slices.DeleteFunc(u.there, func(part s3query.Part) bool { // one that was cut short is to be sent again
-		return part.Number > u.plan.N || part.Size != u.plan.Length(part.Number)
+	u.There = slices.DeleteFunc(u.There, func(part s3query.Part) bool { // one that was cut short is to be sent again
+		return part.Number > u.Plan.N || part.Size != u.Plan.Length(part.Number)
 	})
-	u.numbers = slices.DeleteFunc(u.numbers, func(n int) bool {
-		return slices.ContainsFunc(u.there, func(part s3query.Part) bool { return part.Number == n })
+	u.Numbers = slices.DeleteFunc(u.Numbers, func(n int) bool {
+		return slices.ContainsFunc(u.There, func(part s3query.Part) bool { return part.Number == n })
 	})
-	if len(u.numbers) > maxFirstParts {
-		u.numbers = u.numbers[:maxFirstParts]
+	if len(u.Numbers) > maxFirstParts {
+		u.Numbers = u.Numbers[:maxFirstParts]
 	}
 	return nil
 }
 
 // uploadFailed says what S3 said, in words that may be shown.
-func uploadFailed(u *upload, err error) string {
+func uploadFailed(u *Upload, err error) string {
 	what := "begun"
-	if u.resume {
+	if u.Resume {
 		what = "listed"
 	}
 	var refused *awserr.Error
@@ -190,7 +191,7 @@ func (s *Service) GiveUp(ctx context.Context, p *Plan) {
 		room <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-room }()
-			_ = b.AbortUpload(ctx, key, ofUpload(s3op.AbortMultipartUpload, settled, u.id))
+			_ = b.AbortUpload(ctx, key, ofUpload(s3op.AbortMultipartUpload, settled, u.ID))
 		})
 	}
 	wg.Wait()
@@ -213,66 +214,16 @@ func ofUpload(op s3op.Operation, settled []s3op.Option, id string, more ...s3op.
 
 // uploadURLs is the number of an upload's URLs: its parts', and those to complete, abort and
 // list it.
-func (p *Plan) uploadURLs(e entry) int { return len(p.uploads[e.item].numbers) + 3 }
+func (p *Plan) uploadURLs(e entry) int { return len(p.uploads[e.item].Numbers) + 3 }
 
-// upload writes the members of a key's upload.
-func (w *writer) upload(p *Plan, i int) {
-	e := p.entries[i]
-	u := p.uploads[e.item]
-	settled := slices.Clone(p.settled(e))
-	path := sigv4.PathOf(p.request.Items[e.item].Key)
-	url := func(op s3op.Operation, more ...s3op.Option) []s3op.Option {
-		options := ofUpload(op, settled, u.id, more...)
-		p.fill(&p.scratch, op, options, "")
-		if p.single == nil {
-			p.single = p.signer.Presigner(&p.scratch)
-		} else {
-			p.single.Reset(p.signer, &p.scratch)
-		}
-		w.ownURL(p.single, path)
-		return options
-	}
-	number := func(name string, n int64) {
-		w.name(name)
-		w.dst = strconv.AppendInt(w.dst, n, 10)
-	}
-	w.member("upload_id", u.id)
-	number("part_size", u.plan.Part)
-	number("part_count", int64(u.plan.N))
-	if u.resume {
-		w.name("uploaded_parts")
-		w.begin()
-		for _, part := range u.there {
-			w.member(strconv.Itoa(part.Number), part.ETag)
-		}
-		w.end()
-	}
-	w.name("part_urls")
-	w.begin()
-	var ofPart []s3op.Option
-	for _, n := range u.numbers {
-		w.name(strconv.Itoa(n))
-		ofPart = url(s3op.UploadPart,
-			s3op.Option{ID: s3op.PartNumber, Value: strconv.Itoa(n)},
-			s3op.Option{ID: s3op.ContentLength, Value: strconv.FormatInt(u.plan.Length(n), 10)})
-	}
-	w.end()
-	w.uploadHeaders("part_headers", ofPart)
-	w.name("complete_url")
-	w.uploadHeaders("complete_headers", url(s3op.CompleteMultipartUpload))
-	w.name("abort_url")
-	url(s3op.AbortMultipartUpload)
-	w.name("list_parts_url")
-	w.uploadHeaders("list_parts_headers", url(s3op.ListParts))
-}
+// Upload is that of the key numbered i, which is InUpload.
+func (p *Plan) Upload(i int) *Upload { return p.uploads[p.entries[i].item] }
 
-// uploadHeaders writes what a client must send with a URL. The length of a part is not among
-// it: each has its own, clients send it unasked, and a page may not set it.
-func (w *writer) uploadHeaders(name string, options []s3op.Option) {
-	sent := slices.DeleteFunc(headers(options), func(o s3op.Option) bool { return o.ID == s3op.ContentLength })
-	if len(sent) == 0 {
-		return
-	}
-	w.name(name)
-	w.headers(sent)
+// OfUpload prepares what signs one of the requests of the upload of the key numbered i,
+// whose effective options are settled; more are the request's own. It is valid until the
+// next call. options are all that the request has.
+func (p *Plan) OfUpload(i int, op s3op.Operation, settled []s3op.Option, more ...s3op.Option) (presigner *sigv4.Presigner, path sigv4.Path, options []s3op.Option) {
+	options = ofUpload(op, settled, p.Upload(i).ID, more...)
+	p.fill(&p.scratch, op, options, "")
+	return p.prepared(), sigv4.PathOf(p.Key(i)), options
 }

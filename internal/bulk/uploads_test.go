@@ -18,7 +18,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/batches"
 	"bulkpresign/internal/check/sigv4verify"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3query"
@@ -99,8 +101,8 @@ type uploadAnswer struct {
 
 func uploadsOf(t testing.TB, p *bulk.Plan) (uploads map[string]uploadAnswer, errors map[string]bulk.Failure) {
 	t.Helper()
-	text := p.Append(nil, bulk.JSON, bulk.Bare)
-	if size, fits := p.Size(bulk.JSON, bulk.Bare, len(text)); size != len(text) || fits != p.Keys() {
+	text := answer.Append(nil, p, bulk.JSON, answer.Bare)
+	if size, fits := answer.Size(p, bulk.JSON, answer.Bare, len(text)); size != len(text) || fits != p.Keys() {
 		t.Fatalf("Size says %d bytes and that %d fit; the answer has %d for %d", size, fits, len(text), p.Keys())
 	}
 	var a struct {
@@ -134,8 +136,8 @@ func verified(t testing.TB, method, text string, headers map[string]string) url.
 // An upload is begun by a URL of the function's own with what the object is to have, and every
 // URL of the answer is signed for it, the parts' for their own lengths.
 func TestUpload(t *testing.T) {
-	s, store := withStorage(t, standing())
-	p, err := plan(s, []byte(`{"operation":"MultipartUpload","content_type":"image/png","checksum_algorithm":"SHA256","create_only":true,
+	s, store := withStorage(t, batches.Standing())
+	p, err := batches.Plan(s, []byte(`{"operation":"MultipartUpload","content_type":"image/png","checksum_algorithm":"SHA256","create_only":true,
 		"sse_customer_algorithm":"AES256","sse_customer_key":"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=","keys":[{"key":"a b","size":12000000,"part_size":5242880}]}`))
 	if err != nil {
 		t.Fatal(err)
@@ -183,8 +185,8 @@ func TestUpload(t *testing.T) {
 
 // More parts, or the same again, are signed without asking anybody.
 func TestMoreParts(t *testing.T) {
-	s, store := withStorage(t, standing())
-	p, err := plan(s, []byte(`{"operation":"MultipartUpload","upload_id":"u","part_numbers":[7,2],"keys":[{"key":"a","size":104857600}]}`))
+	s, store := withStorage(t, batches.Standing())
+	p, err := batches.Plan(s, []byte(`{"operation":"MultipartUpload","upload_id":"u","part_numbers":[7,2],"keys":[{"key":"a","size":104857600}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,10 +199,10 @@ func TestMoreParts(t *testing.T) {
 
 // Who goes on gets what is there, and URLs of the rest; a part of the wrong length is not there.
 func TestResume(t *testing.T) {
-	s, store := withStorage(t, standing())
+	s, store := withStorage(t, batches.Standing())
 	const part = 16 << 20
 	store.uploads["u"] = map[int]int64{1: part, 2: part - 1, 4: part, 5: part, 9: part}
-	p, err := plan(s, []byte(`{"operation":"MultipartUpload","upload_id":"u","resume":true,"keys":[{"key":"a","size":`+strconv.Itoa(6*part-5)+`},{"key":"b","size":1,"upload_id":"gone"}]}`))
+	p, err := batches.Plan(s, []byte(`{"operation":"MultipartUpload","upload_id":"u","resume":true,"keys":[{"key":"a","size":`+strconv.Itoa(6*part-5)+`},{"key":"b","size":1,"upload_id":"gone"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,9 +223,9 @@ func TestResume(t *testing.T) {
 
 // What S3 refuses fails its key alone, and nothing of what it said but its code is shown.
 func TestUploadsFailByKey(t *testing.T) {
-	s, store := withStorage(t, standing())
+	s, store := withStorage(t, batches.Standing())
 	store.refuse = "no/"
-	p, err := plan(s, []byte(`{"operation":"MultipartUpload","size":5,"keys":["yes/a","no/a","../x",{"key":"yes/b","size":53687091200001},{"key":"yes/c","part_numbers":[2]},{"key":"yes/d","resume":true},{"key":"yes/e","part_size":0},"yes/a"]}`))
+	p, err := batches.Plan(s, []byte(`{"operation":"MultipartUpload","size":5,"keys":["yes/a","no/a","../x",{"key":"yes/b","size":53687091200001},{"key":"yes/c","part_numbers":[2]},{"key":"yes/d","resume":true},{"key":"yes/e","part_size":0},"yes/a"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +247,7 @@ func TestUploadsFailByKey(t *testing.T) {
 }
 
 func TestUploadsRefused(t *testing.T) {
-	s, store := withStorage(t, standing())
+	s, store := withStorage(t, batches.Standing())
 	many := strings.Repeat(`"a",`, 0)
 	for i := range 1001 {
 		many += fmt.Sprintf(`"k%d",`, i)
@@ -256,11 +258,11 @@ func TestUploadsRefused(t *testing.T) {
 		`{"operation":"MultipartUpload","size":1.5,"keys":["a"]}`:               `"size"`,
 		`{"operation":"MultipartUpload","size":1,"keys":[` + many + `"a"]}`:     "the most in one request is 1000",
 	} {
-		if _, err := plan(s, []byte(request)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := batches.Plan(s, []byte(request)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: %v, want %s", request, err, want)
 		}
 	}
-	p, err := plan(s, []byte(`{"operation":"MultipartUpload","keys":["a"]}`))
+	p, err := batches.Plan(s, []byte(`{"operation":"MultipartUpload","keys":["a"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,9 +276,9 @@ func TestUploadsRefused(t *testing.T) {
 
 // What was begun for an answer that is not given is aborted.
 func TestGiveUp(t *testing.T) {
-	s, store := withStorage(t, standing())
+	s, store := withStorage(t, batches.Standing())
 	store.uploads["u"] = map[int]int64{}
-	p, err := plan(s, []byte(`{"operation":"MultipartUpload","size":5,"keys":["a","b",{"key":"c","upload_id":"u"}]}`))
+	p, err := batches.Plan(s, []byte(`{"operation":"MultipartUpload","size":5,"keys":["a","b",{"key":"c","upload_id":"u"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,31 +290,31 @@ func TestGiveUp(t *testing.T) {
 
 // The answer is the same however it is written, and in a stream.
 func TestUploadsAreWritten(t *testing.T) {
-	s, store := withStorage(t, standing())
+	s, store := withStorage(t, batches.Standing())
 	request := []byte(`{"operation":"MultipartUpload","size":200000000,"keys":["a","b \"ü\"",{"key":"c","size":0},"../x"]}`)
-	p, err := plan(s, bytes.Clone(request))
+	p, err := batches.Plan(s, bytes.Clone(request))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range []bulk.Format{bulk.JSON, bulk.NDJSON} {
-		want := p.Append(nil, f, bulk.Bare)
+		want := answer.Append(nil, p, f, answer.Bare)
 		var streamed bytes.Buffer
-		if err := p.Write(&streamed, f); err != nil || !bytes.Equal(streamed.Bytes(), want) {
+		if err := answer.Write(&streamed, p, f); err != nil || !bytes.Equal(streamed.Bytes(), want) {
 			t.Errorf("%s: what is streamed differs (error %v)", f, err)
 		}
-		r, err := gzip.NewReader(bytes.NewReader(p.AppendGzip(nil, f)))
+		r, err := gzip.NewReader(bytes.NewReader(answer.AppendGzip(nil, p, f)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if text, err := io.ReadAll(r); err != nil || !bytes.Equal(text, want) {
 			t.Errorf("%s: what is inflated differs (error %v)", f, err)
 		}
-		for _, q := range []bulk.Quoting{bulk.Bare, bulk.Quoted} {
-			text := p.Append(nil, f, q)
-			if size, fits := p.Size(f, q, len(text)); size != len(text) || fits != 4 {
+		for _, q := range []answer.Quoting{answer.Bare, answer.Quoted} {
+			text := answer.Append(nil, p, f, q)
+			if size, fits := answer.Size(p, f, q, len(text)); size != len(text) || fits != 4 {
 				t.Errorf("%s: Size says %d, %d fit; it has %d", f, size, fits, len(text))
 			}
-			if _, fits := p.Size(f, q, len(text)*2/3); fits != 1 {
+			if _, fits := answer.Size(p, f, q, len(text)*2/3); fits != 1 {
 				t.Errorf("%s: in two thirds of the room fit %d", f, fits)
 			}
 		}
@@ -322,7 +324,7 @@ func TestUploadsAreWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := s.Stream(t.Context(), policy.Caller{}, decoded)
+	stream, err := answer.NewStream(t.Context(), s, policy.Caller{}, decoded)
 	if err != nil {
 		t.Fatal(err)
 	}

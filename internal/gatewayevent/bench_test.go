@@ -12,9 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/sigv4"
+	"bulkpresign/internal/strictjson"
 )
 
 // BenchmarkInvoke is everything between an event and its answer, the transport aside.
@@ -55,7 +57,7 @@ func httpEvent(t testing.TB, keys int, acceptEncoding string) []byte {
 		t.Fatal(err)
 	}
 	event := bytes.NewBufferString(`{"version":"2.0","headers":{"accept-encoding":"` + acceptEncoding + `"},"requestContext":{"http":{"method":"POST"}},"body":`)
-	event.Write(bulk.Quote(string(body)))
+	event.Write(strictjson.Quote(string(body)))
 	event.WriteByte('}')
 	return event.Bytes()
 }
@@ -94,13 +96,13 @@ func BenchmarkZipped(b *testing.B) {
 		began := time.Now()
 		p.Sign()
 		signed := time.Now()
-		list = p.Append(list[:0], bulk.URIList, bulk.Bare)
+		list = answer.Append(list[:0], p, bulk.URIList, answer.Bare)
 		signatures, urls = append(signatures, signed.Sub(began)), append(urls, time.Since(began))
 
 		p = plan()
 		began = time.Now()
 		p.Sign()
-		zipped = p.AppendGzip(zipped[:0], bulk.JSON)
+		zipped = answer.AppendGzip(zipped[:0], p, bulk.JSON)
 		text = base64.StdEncoding.AppendEncode(text[:0], zipped)
 		all = append(all, time.Since(began))
 	}

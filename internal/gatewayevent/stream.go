@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/audit"
 	"bulkpresign/internal/bulk"
 )
@@ -21,12 +22,12 @@ const MaxStreamed = 200 << 20
 // answer, and then the request's record.
 func (h *Handler) stream(ctx context.Context, plan *bulk.Plan, f bulk.Format, record *audit.Record) (func(io.Writer) error, *bulk.Error) {
 	head := streamHead(http.StatusOK, f.MediaType())
-	size, fits := plan.Size(f, bulk.Bare, MaxStreamed-len(head))
+	size, fits := answer.Size(plan, f, answer.Bare, MaxStreamed-len(head))
 	write := func(w io.Writer) error {
 		if _, err := w.Write(head); err != nil {
 			return err
 		}
-		return plan.Write(w, f)
+		return answer.Write(w, plan, f)
 	}
 	if size > MaxStreamed-len(head) {
 		failed := bulk.TooLarge(fits, "")
@@ -34,7 +35,7 @@ func (h *Handler) stream(ctx context.Context, plan *bulk.Plan, f bulk.Format, re
 			return nil, failed
 		}
 		head := streamHead(http.StatusOK, bulk.JSON.MediaType())
-		answer, failed := h.deliver(ctx, plan, f, bulk.Bare, envelope{string(head), ""})
+		answer, failed := h.deliver(ctx, plan, f, answer.Bare, envelope{string(head), ""})
 		if failed != nil {
 			return nil, failed
 		}

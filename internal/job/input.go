@@ -8,8 +8,8 @@ import (
 	"errors"
 	"strings"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bucketevent"
-	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/delivery"
 	"bulkpresign/internal/objects"
 	"bulkpresign/internal/policy"
@@ -38,7 +38,7 @@ type Checkpoint struct {
 	ETag   string               `json:"etag,omitempty"` // of the list
 	At     Position             `json:"at"`
 	Upload delivery.UploadState `json:"upload"`
-	Stream bulk.StreamState     `json:"stream"`
+	Stream answer.StreamState   `json:"stream"`
 }
 
 // Name is the folder of the input's result under the results prefix: the same each time

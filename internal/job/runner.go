@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/audit"
 	"bulkpresign/internal/awserr"
 	"bulkpresign/internal/bulk"
@@ -333,7 +334,7 @@ func (r *Runner) signKeys(ctx context.Context, w *work, s *Summary) (signer, err
 	s.rules = plan.Rules
 	s.count(tally)
 	out := r.Results.Writer(w.in.Name()+"/result."+format.FileExtension()+".gz", format.MediaType(), "gzip")
-	o, err := out.Complete(ctx, plan.AppendGzip(nil, format))
+	o, err := out.Complete(ctx, answer.AppendGzip(nil, plan, format))
 	if err != nil {
 		return nil, inResults(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/delivery"
 )
@@ -15,7 +16,7 @@ var errOutOfTime = errors.New("the invocation is about to end")
 
 // pump moves entries from a source through a stream into an object.
 type pump struct {
-	stream  *bulk.Stream
+	stream  *answer.Stream
 	out     *delivery.Writer
 	entries []bulk.Entry
 	stop    time.Time // when to hand on, or zero
@@ -23,9 +24,9 @@ type pump struct {
 	skip    int64     // entries that another invocation has signed, from at on
 	began   int64     // entries that were signed before the file that is being read
 
-	sent   bool             // a piece of this invocation
-	mark   bulk.StreamState // at the end of the last piece that was sent
-	marked Position         // likewise
+	sent   bool               // a piece of this invocation
+	mark   answer.StreamState // at the end of the last piece that was sent
+	marked Position           // likewise
 }
 
 // Position is where in a source an entry is.
@@ -58,7 +59,7 @@ func (p *pump) add(ctx context.Context, e bulk.Entry) error {
 		return nil
 	}
 	p.entries = append(p.entries, e)
-	if len(p.entries) < p.stream.Chunk() {
+	if len(p.entries) < p.stream.Size() {
 		return nil
 	}
 	return p.flush(ctx)
@@ -133,7 +134,7 @@ func (r *Runner) signStream(ctx context.Context, w *work, s *Summary) (signer, e
 	if err != nil {
 		return nil, err
 	}
-	stream, err := r.Service.Stream(ctx, w.in.Caller, w.request)
+	stream, err := answer.NewStream(ctx, r.Service, w.in.Caller, w.request)
 	if err != nil {
 		return nil, err
 	}

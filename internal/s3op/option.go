@@ -278,6 +278,11 @@ func (id ID) Kind() Kind { return table[id].kind }
 // IsHeader tells whether the option is a header that the client must send.
 func (id ID) IsHeader() bool { return table[id].place == inHeader }
 
+// Headers are those of settled options that a client must send.
+func Headers(settled []Option) []Option {
+	return slices.DeleteFunc(slices.Clone(settled), func(o Option) bool { return !o.ID.IsHeader() })
+}
+
 // WireName is the name of the query parameter, or of the header in lower case.
 func (o Option) WireName() string { return table[o.ID].wire + o.Name }
 

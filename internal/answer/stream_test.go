@@ -1,4 +1,4 @@
-package bulk_test
+package answer_test
 
 import (
 	"bytes"
@@ -13,7 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/batches"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
 	"bulkpresign/internal/sigv4"
@@ -21,7 +23,7 @@ import (
 
 // streamed has a request's entries signed in chunks of n and cut into pieces; where
 // handOn is true, each piece is the work of another Stream.
-func streamed(t *testing.T, s *bulk.Service, request *bulk.Request, entries []bulk.Entry, n int, handOn bool) ([]byte, bulk.StreamState) {
+func streamed(t *testing.T, s *bulk.Service, request *bulk.Request, entries []bulk.Entry, n int, handOn bool) ([]byte, answer.StreamState) {
 	t.Helper()
 	stream := newStream(t, s, request)
 	var member []byte
@@ -37,7 +39,7 @@ func streamed(t *testing.T, s *bulk.Service, request *bulk.Request, entries []bu
 			if err != nil {
 				t.Fatal(err)
 			}
-			var state bulk.StreamState
+			var state answer.StreamState
 			if err := json.Unmarshal(text, &state); err != nil {
 				t.Fatal(err)
 			}
@@ -62,9 +64,9 @@ func streamed(t *testing.T, s *bulk.Service, request *bulk.Request, entries []bu
 	return text, state
 }
 
-func newStream(t *testing.T, s *bulk.Service, request *bulk.Request) *bulk.Stream {
+func newStream(t *testing.T, s *bulk.Service, request *bulk.Request) *answer.Stream {
 	t.Helper()
-	stream, err := s.Stream(t.Context(), policy.Caller{}, request)
+	stream, err := answer.NewStream(t.Context(), s, policy.Caller{}, request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +89,7 @@ func TestStreamIsTheBatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := standing()
+		s := batches.Standing()
 		s.Policy.MaxKeys = 10_000
 		r, err := bulk.Decode([]byte(strings.Replace(request, "[KEYS]", string(text), 1)), 10_000)
 		if err != nil {
@@ -98,7 +100,7 @@ func TestStreamIsTheBatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.Sign()
-		want := p.Append(nil, bulk.NDJSON, bulk.Bare)
+		want := answer.Append(nil, p, bulk.NDJSON, answer.Bare)
 		var entries []bulk.Entry
 		for _, key := range keys {
 			entries = append(entries, bulk.Entry{Key: key})
@@ -133,7 +135,7 @@ func TestStreamedLines(t *testing.T) {
 		{Line: 6, Code: "InvalidLine", Message: "the row has one column and needs two"},
 		{Line: 7, Key: "./x"},
 	}
-	s := standing()
+	s := batches.Standing()
 	s.Policy.Operations = []s3op.Operation{s3op.PutObject}
 	for _, n := range []int{1, 2, 6} {
 		text, state := streamed(t, s, &bulk.Request{Operation: s3op.PutObject}, entries, n, false)
@@ -181,7 +183,7 @@ func TestStreamRefreshes(t *testing.T) {
 	start := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 	now := start
 	c := &changing{bulk.Credentials{Credentials: sigv4.Credentials{AccessKeyID: "ASIAFIRST", SecretAccessKey: "s", SessionToken: "t"}, Expires: start.Add(500 * time.Second)}}
-	s := standing()
+	s := batches.Standing()
 	s.Credentials, s.Now = c, func() time.Time { return now }
 	stream := newStream(t, s, &bulk.Request{ExpiresIn: 900})
 	want := func(accessKey, date, expires string) {
@@ -232,7 +234,7 @@ func inflate(t *testing.T, piece []byte, size int) string {
 
 // A chunk with very many URLs for each key is cut within.
 func TestStreamCutsWithinAChunk(t *testing.T) {
-	s := standing()
+	s := batches.Standing()
 	s.Policy.Operations = []s3op.Operation{s3op.UploadPart}
 	numbers := strings.TrimSuffix(strings.Repeat("1,", 1), ",")
 	for i := 2; i <= 2000; i++ {

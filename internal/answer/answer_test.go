@@ -1,4 +1,4 @@
-package bulk_test
+package answer_test
 
 import (
 	"bytes"
@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/batches"
 )
 
 // mixed has a member in every section of the answer, and what JSON must escape.
@@ -27,15 +29,15 @@ func TestSizeIsExact(t *testing.T) {
 		`{"operation":"PUT","metadata":{"a":"\"quoted\\\""},"keys":["a,\"b\"",{"key":"c\td","content_type":"a/b"}," "]}`,
 	} {
 		for _, f := range formats {
-			for _, q := range []bulk.Quoting{bulk.Bare, bulk.Quoted} {
-				p, err := plan(standing(), []byte(request))
+			for _, q := range []answer.Quoting{answer.Bare, answer.Quoted} {
+				p, err := batches.Plan(batches.Standing(), []byte(request))
 				if err != nil {
 					t.Fatal(err)
 				}
-				size, fits := p.Size(f, q, 1<<30)
-				got := p.Append([]byte("before"), f, q)
+				size, fits := answer.Size(p, f, q, 1<<30)
+				got := answer.Append([]byte("before"), p, f, q)
 				p.Sign()
-				if !bytes.Equal(p.Append([]byte("before"), f, q), got) {
+				if !bytes.Equal(answer.Append([]byte("before"), p, f, q), got) {
 					t.Errorf("%s, %d: the answer of a signed batch is another one", f, q)
 				}
 				if len(got)-len("before") != size || !bytes.HasPrefix(got, []byte("before")) {
@@ -44,7 +46,7 @@ func TestSizeIsExact(t *testing.T) {
 				if fits != p.Keys() {
 					t.Errorf("%s: %d of %d keys fit into a gigabyte", f, fits, p.Keys())
 				}
-				if q == bulk.Quoted && !json.Valid([]byte(`"`+string(got)+`"`)) {
+				if q == answer.Quoted && !json.Valid([]byte(`"`+string(got)+`"`)) {
 					t.Errorf("%s: the quoted answer is not the inside of a JSON string", f)
 				}
 			}
@@ -74,7 +76,7 @@ func TestFitsIsExact(t *testing.T) {
 		items = append(items, string(text))
 	}
 	first := func(n int) *bulk.Plan {
-		p, err := plan(standing(), []byte(`{"operation":"PUT","acl":"private","keys":[`+strings.Join(items[:n], ",")+`]}`))
+		p, err := batches.Plan(batches.Standing(), []byte(`{"operation":"PUT","acl":"private","keys":[`+strings.Join(items[:n], ",")+`]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,21 +84,21 @@ func TestFitsIsExact(t *testing.T) {
 	}
 	whole := first(len(items))
 	for _, f := range formats {
-		for _, q := range []bulk.Quoting{bulk.Bare, bulk.Quoted} {
-			all, _ := whole.Size(f, q, 0)
+		for _, q := range []answer.Quoting{answer.Bare, answer.Quoted} {
+			all, _ := answer.Size(whole, f, q, 0)
 			sizes := make([]int, len(items)+1)
 			for n := 1; n <= len(items); n++ {
-				sizes[n], _ = first(n).Size(f, q, 0)
+				sizes[n], _ = answer.Size(first(n), f, q, 0)
 			}
 			for limit := 0; limit <= all+1; limit += 1 + r.IntN(50) {
-				_, fits := whole.Size(f, q, limit)
+				_, fits := answer.Size(whole, f, q, limit)
 				if fits > 0 && sizes[fits] > limit || fits < len(items) && sizes[fits+1] <= limit {
 					t.Errorf("%s: into %d bytes fit %d keys, it says; they take %d, one more %d",
 						f, limit, fits, sizes[fits], sizes[min(fits+1, len(items))])
 				}
 			}
 			for _, limit := range []int{all - 1, all, all + 1} {
-				if _, fits := whole.Size(f, q, limit); (fits == len(items)) != (limit >= all) {
+				if _, fits := answer.Size(whole, f, q, limit); (fits == len(items)) != (limit >= all) {
 					t.Errorf("%s: at %d of %d bytes %d of %d keys fit", f, limit, all, fits, len(items))
 				}
 			}
@@ -106,11 +108,11 @@ func TestFitsIsExact(t *testing.T) {
 
 // The sections of an answer: each distinct key is in one, and empty ones are left out.
 func TestSections(t *testing.T) {
-	p, err := plan(standing(), []byte(mixed))
+	p, err := batches.Plan(batches.Standing(), []byte(mixed))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := finish(t, p)
+	a := batches.Finish(t, p)
 	if len(a.URLs) != 2 || len(a.PartURLs) != 1 || len(a.PartURLs["b"]) != 3 || len(a.Errors) != 3 || len(a.ItemHeaders) != 1 {
 		t.Errorf("%d urls, %d part_urls, %d errors, %d item_headers", len(a.URLs), len(a.PartURLs), len(a.Errors), len(a.ItemHeaders))
 	}
@@ -123,13 +125,13 @@ func TestSections(t *testing.T) {
 		`{"operation":"PUT","content_type":"a/b","keys":["a"]}`:         {"errors", "item_headers", "part_urls"},
 		`{"operation":"PUT","keys":[{"key":"a","content_type":"a/b"}]}`: {"errors", "headers", "part_urls"},
 	} {
-		p, err := plan(standing(), []byte(request))
+		p, err := batches.Plan(batches.Standing(), []byte(request))
 		if err != nil {
 			t.Fatal(err)
 		}
 		p.Sign()
 		var members map[string]json.RawMessage
-		if err := json.Unmarshal(p.Append(nil, bulk.JSON, bulk.Bare), &members); err != nil {
+		if err := json.Unmarshal(answer.Append(nil, p, bulk.JSON, answer.Bare), &members); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range absent {
@@ -145,17 +147,17 @@ func TestSections(t *testing.T) {
 
 // compact says the same as json, in fewer bytes.
 func TestCompactMeansTheSame(t *testing.T) {
-	p, err := plan(standing(), []byte(`{"keys":["a b","é/+\"","../x",{"key":"v","version_id":"1"},"~",{"key":"f","filename":"f"}],"expires_in":60}`))
+	p, err := batches.Plan(batches.Standing(), []byte(`{"keys":["a b","é/+\"","../x",{"key":"v","version_id":"1"},"~",{"key":"f","filename":"f"}],"expires_in":60}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := finish(t, p)
+	want := batches.Finish(t, p)
 	var got struct {
 		Base, Query string
 		Signatures  map[string]string
 		URLs        map[string]string
 	}
-	if err := json.Unmarshal(p.Append(nil, bulk.Compact, bulk.Bare), &got); err != nil {
+	if err := json.Unmarshal(answer.Append(nil, p, bulk.Compact, answer.Bare), &got); err != nil {
 		t.Fatal(err)
 	}
 	if len(got.Signatures) != 3 || len(got.URLs) != 2 {
@@ -215,24 +217,24 @@ func TestWrite(t *testing.T) {
 	parts += `],"keys":["a","b"]}`
 	for name, request := range map[string]string{"mixed": mixed, "many": many.String(), "parts": parts} {
 		for _, f := range formats {
-			p, err := plan(standing(), []byte(request))
+			p, err := batches.Plan(batches.Standing(), []byte(request))
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got chunks
-			if err := p.Write(&got, f); err != nil {
+			if err := answer.Write(&got, p, f); err != nil {
 				t.Fatal(err)
 			}
 			again := bytes.Buffer{} // with the signatures of the last part still there
-			if err := p.Write(&again, f); err != nil {
+			if err := answer.Write(&again, p, f); err != nil {
 				t.Fatal(err)
 			}
-			whole, err := plan(standing(), []byte(request))
+			whole, err := batches.Plan(batches.Standing(), []byte(request))
 			if err != nil {
 				t.Fatal(err)
 			}
 			whole.Sign()
-			want := whole.Append(nil, f, bulk.Bare)
+			want := answer.Append(nil, whole, f, answer.Bare)
 			if !bytes.Equal(got.text, want) || !bytes.Equal(again.Bytes(), want) {
 				t.Errorf("%s, %s: the written answer is not the appended one", name, f)
 			}
@@ -262,11 +264,11 @@ func TestWriteFails(t *testing.T) {
 	for i := range 5000 {
 		fmt.Fprintf(&many, `,"%d"`, i)
 	}
-	p, err := plan(standing(), []byte(`{"keys":["a"`+many.String()+`]}`))
+	p, err := batches.Plan(batches.Standing(), []byte(`{"keys":["a"`+many.String()+`]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Write(&w, bulk.NDJSON); !errors.Is(err, gone) || w.writes != 1 {
+	if err := answer.Write(&w, p, bulk.NDJSON); !errors.Is(err, gone) || w.writes != 1 {
 		t.Errorf("%d writes, %v", w.writes, err)
 	}
 }
@@ -292,16 +294,16 @@ func TestQuoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range formats {
-		p, err := plan(standing(), bytes.Clone(request))
+		p, err := batches.Plan(batches.Standing(), bytes.Clone(request))
 		if err != nil {
 			t.Fatal(err)
 		}
 		p.Sign()
 		var got string
-		if err := json.Unmarshal([]byte(`"`+string(p.Append(nil, f, bulk.Quoted))+`"`), &got); err != nil {
+		if err := json.Unmarshal([]byte(`"`+string(answer.Append(nil, p, f, answer.Quoted))+`"`), &got); err != nil {
 			t.Fatal(err)
 		}
-		if want := string(p.Append(nil, f, bulk.Bare)); got != want {
+		if want := string(answer.Append(nil, p, f, answer.Bare)); got != want {
 			t.Errorf("%s: the quoted answer is not the bare one", f)
 		}
 		if f == bulk.JSON {

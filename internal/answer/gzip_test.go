@@ -1,4 +1,4 @@
-package bulk_test
+package answer_test
 
 import (
 	"bytes"
@@ -10,7 +10,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/batches"
 	"bulkpresign/internal/check/sdkoracle"
 )
 
@@ -18,8 +20,8 @@ import (
 // operation, and with items that have options of their own or fail.
 func TestGzipIsTheAnswer(t *testing.T) {
 	mixed := func() *bulk.Plan {
-		in := lambdaInput()
-		p, err := plan(serviceFor(in), []byte(`{"operation":"PutObject","content_type":"text/plain","keys":[
+		in := batches.LambdaInput()
+		p, err := batches.Plan(batches.Service(in), []byte(`{"operation":"PutObject","content_type":"text/plain","keys":[
 			"a","a/b \"c\"\n","../x","",{"key":"d","metadata":{"who":"me"}},{"key":"e","content_type":"x"},{"key":"f","content_length":0},"a","g"]}`))
 		if err != nil {
 			t.Fatal(err)
@@ -32,20 +34,20 @@ func TestGzipIsTheAnswer(t *testing.T) {
 			r := rand.New(rand.NewPCG(4, i))
 			in := sdkoracle.GenerateOther(r, operation)
 			in.EndpointURL, in.Bucket = "http://127.0.0.1:9000", "source"
-			if p, err := plan(serviceFor(in), requestFor(in, r)); err == nil {
+			if p, err := batches.Plan(batches.Service(in), batches.RequestFor(in, r)); err == nil {
 				plans = append(plans, p)
 			}
 		}
 	}
 	for i := range uint64(40) {
-		plans = append(plans, generatedBatch(rand.New(rand.NewPCG(3, i)), 1+int(i*i)))
+		plans = append(plans, batches.Generated(rand.New(rand.NewPCG(3, i)), 1+int(i*i)))
 	}
 	for i, p := range plans {
 		p.Sign()
 		for _, name := range []string{"json", "compact", "ndjson", "csv", "uri-list", "aria2", "curl"} {
 			f := formatNamed(t, name)
-			want := p.Append(nil, f, bulk.Bare)
-			r, err := gzip.NewReader(bytes.NewReader(p.AppendGzip(nil, f)))
+			want := answer.Append(nil, p, f, answer.Bare)
+			r, err := gzip.NewReader(bytes.NewReader(answer.AppendGzip(nil, p, f)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,11 +58,11 @@ func TestGzipIsTheAnswer(t *testing.T) {
 			if !bytes.Equal(got, want) {
 				t.Errorf("plan %d, %s: the inflated answer is not the plain one", i, name)
 			}
-			for q, text := range map[bulk.Quoting][]byte{bulk.Bare: want, bulk.Quoted: p.Append(nil, f, bulk.Quoted)} {
-				if size, fits := p.Size(f, q, len(text)); size != len(text) || fits != p.Keys() {
+			for q, text := range map[answer.Quoting][]byte{answer.Bare: want, answer.Quoted: answer.Append(nil, p, f, answer.Quoted)} {
+				if size, fits := answer.Size(p, f, q, len(text)); size != len(text) || fits != p.Keys() {
 					t.Errorf("plan %d, %s: Size says %d bytes, %d keys fit; it has %d with all %d", i, name, size, fits, len(text), p.Keys())
 				}
-				if _, fits := p.Size(f, q, len(text)-1); fits >= p.Keys() {
+				if _, fits := answer.Size(p, f, q, len(text)-1); fits >= p.Keys() {
 					t.Errorf("plan %d, %s: one byte less and still all keys fit", i, name)
 				}
 			}
@@ -91,7 +93,7 @@ func TestCapacity(t *testing.T) {
 		}
 		keys = append(keys, string(b)+".jpg")
 	}
-	in := lambdaInput()
+	in := batches.LambdaInput()
 	in.SessionToken = ""
 	for len(in.SessionToken) < 1000 { // a token does not compress
 		in.SessionToken += string(rune('A' + r.IntN(26)))
@@ -107,15 +109,15 @@ func TestCapacity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := plan(serviceFor(in), request)
+		p, err := batches.Plan(batches.Service(in), request)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f := formatNamed(t, test.format)
-		size, _ := p.Size(f, bulk.Bare, 0)
+		size, _ := answer.Size(p, f, answer.Bare, 0)
 		if test.zipped {
 			p.Sign()
-			size = envelope + base64.StdEncoding.EncodedLen(len(p.AppendGzip(nil, f)))
+			size = envelope + base64.StdEncoding.EncodedLen(len(answer.AppendGzip(nil, p, f)))
 		}
 		t.Logf("%d URLs as %s, gzip %v: %d bytes, room for about %d", test.urls, test.format, test.zipped, size, test.urls*limit/size)
 		if size > limit {

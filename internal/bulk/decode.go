@@ -1,0 +1,195 @@
+package bulk
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/strictjson"
+)
+
+// Decode reads a request. It takes text over. Items beyond limit are checked and
+// counted but not kept.
+func Decode(text []byte, limit int) (*Request, error) {
+	// A batch is mostly keys, so the commas tell how much room they take.
+	room := min(bytes.Count(text, []byte(",")), limit) + 1
+	d := decoder{Reader: strictjson.NewReader(text), request: &Request{}, limit: limit, room: room}
+	if d.Peek() != strictjson.Object {
+		if err := d.Skip(); err != nil {
+			return nil, d.explain(err)
+		}
+		return nil, failf(InvalidRequest, `the request must be a JSON object such as {"keys": ["a.jpg"]}`)
+	}
+	if err := d.Members(d.member); err != nil {
+		return nil, d.explain(err)
+	}
+	if err := d.Finish(); err != nil {
+		return nil, d.explain(err)
+	}
+	if d.sources == 0 && d.request.Operation == s3op.HeadBucket { // there is no key to name
+		d.request.Items, d.request.Count, d.sources = make([]Item, 1), 1, 1
+	}
+	if d.sources != 1 {
+		return nil, failf(InvalidRequest, `exactly one of "keys", "prefix" and "manifest" must be given`)
+	}
+	if d.request.Continuation != "" && d.request.Source != Prefix {
+		return nil, failf(InvalidRequest, `field "continuation_token" goes with "prefix": leave it out with %q`, d.request.Source)
+	}
+	s3op.Sort(d.request.Options)
+	return d.request, nil
+}
+
+type decoder struct {
+	*strictjson.Reader
+	request *Request
+	limit   int    // items that are kept, but for one more
+	room    int    // for items, at first
+	sources int    // of keys that were given
+	path    []step // where the reader is: keys, 3, version_id
+	isItem  bool   // the text is one item rather than a request
+}
+
+// member reads a member of the request.
+func (d *decoder) member(name string) error {
+	return d.at(step{name: name}, func() error {
+		id, isOption := s3op.Lookup(name)
+		isField := slices.Contains(fields, name) // continuation_token is an item's option too
+		switch {
+		case !isOption && !isField:
+			return d.unknown(name)
+		case d.Peek() == strictjson.Null: // as if it were absent
+			return d.Null()
+		case !isField:
+			return d.option(&d.request.Options, id)
+		}
+		return d.field(name)
+	})
+}
+
+// field reads a member that is one of fields.
+func (d *decoder) field(name string) error {
+	r := d.request
+	switch name {
+	case "bucket":
+		return d.named(&r.Bucket, "name a bucket or leave it out")
+	case "operation":
+		return d.operation()
+	case "keys":
+		d.source(Keys)
+		return d.keys()
+	case "prefix":
+		d.source(Prefix)
+		return d.text(&r.Prefix)
+	case "manifest":
+		d.source(Manifest)
+		return d.manifest()
+	case "continuation_token":
+		return d.named(&r.Continuation, "leave it out to begin at the first key")
+	case "expires_in":
+		return d.expiresIn()
+	case "strict_expiry":
+		return d.bool(&r.StrictExpiry)
+	case "allow_dot_segments":
+		return d.bool(&r.AllowDotSegments)
+	case "explain":
+		return d.bool(&r.Explain)
+	case "format":
+		return d.format()
+	case "encoding":
+		return d.oneOf(&r.Encoding, "identity", "gzip")
+	}
+	// verify
+	if err := d.Skip(); err != nil {
+		return err
+	}
+	return failf(InvalidRequest, `field %q is not served yet: leave it out`, name)
+}
+
+// named reads a text that must not be empty; instead is what else to write.
+func (d *decoder) named(dst *string, instead string) error {
+	if err := d.text(dst); err != nil {
+		return err
+	}
+	if *dst == "" {
+		return failf(InvalidRequest, `field %q is empty: %s`, d.where(), instead)
+	}
+	return nil
+}
+
+func (d *decoder) operation() error {
+	var s string
+	if err := d.text(&s); err != nil {
+		return err
+	}
+	op, ok := s3op.ParseOperation(s)
+	if !ok {
+		return failf(InvalidRequest, `field "operation" must be one of %s`, s3op.Names())
+	}
+	d.request.Operation = op
+	return nil
+}
+
+func (d *decoder) format() error {
+	var name string
+	err := d.oneOf(&name, FormatNames()...)
+	f, _ := ParseFormat(name)
+	d.request.Format = &f
+	return err
+}
+
+func (d *decoder) source(s Source) {
+	d.sources++
+	d.request.Source = s
+}
+
+func (d *decoder) manifest() error {
+	var url string
+	if err := d.text(&url); err != nil {
+		return err
+	}
+	o, ok := ParseObject(url)
+	if !ok {
+		return failf(InvalidRequest, `field "manifest" must be written as "s3://bucket/key"`)
+	}
+	d.request.Manifest = o
+	return nil
+}
+
+func (d *decoder) unknown(name string) error {
+	if name == "Records" {
+		return failf(InvalidRequest, `unknown field "Records": this function takes requests, not SQS or S3 events`)
+	}
+	return failf(InvalidRequest, "unknown field %q", d.where())
+}
+
+func (d *decoder) oneOf(dst *string, names ...string) error {
+	if err := d.text(dst); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if *dst == name {
+			return nil
+		}
+	}
+	return failf(InvalidRequest, "field %q must be one of %s", d.where(), strings.Join(names, ", "))
+}
+
+func (d *decoder) expiresIn() error {
+	s, err := d.whole()
+	if err != nil {
+		return err
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if errors.Is(err, strconv.ErrRange) && !strings.HasPrefix(s, "-") {
+		n = math.MaxInt64 // too long, whatever the maximum is
+	}
+	if n < 1 {
+		return failf(InvalidRequest, `field "expires_in" must be at least 1 second`)
+	}
+	d.request.ExpiresIn = n
+	return nil
+}
