@@ -23,6 +23,7 @@ func main() {
 		Log:     log,
 
 		StreamREST: c.StreamREST,
+		Origins:    c.AllowedOrigins,
 	}
 	err := runtimeclient.Serve(os.Getenv("AWS_LAMBDA_RUNTIME_API"), h.Invoke)
 	log.Error("the runtime API cannot be served", "cause", err.Error())

@@ -37,7 +37,9 @@ type Config struct {
 	Settings    string        // the number of the record of all settings, or empty
 	RetryAfter  time.Duration // until a message of QueueURL that failed comes again; 0: its visibility timeout
 	StreamREST  bool          // a REST API in front takes streamed answers
-	places      map[string]place
+
+	AllowedOrigins []string // whose pages may call by way of a REST API; "*" is every page
+	places         map[string]place
 }
 
 // Lists says which objects are lists of keys.
@@ -101,6 +103,7 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	c.Policy.DefaultExpiresIn, c.Policy.MaxExpiresIn = l.expiry()
 	c.Policy.MaxKeys = int(l.number("PRESIGN_MAX_KEYS", defaultMaxKeys, 1, mostMaxKeys))
 	c.StreamREST = l.flag("PRESIGN_RESPONSE_STREAM")
+	c.AllowedOrigins = l.origins("PRESIGN_ALLOWED_ORIGINS")
 	c.SigningRole = l.signingRole(c.Policy.MaxExpiresIn)
 	c.Session = l.session(c.Policy.Buckets)
 	c.Attribution = l.flag("PRESIGN_ATTRIBUTION")

@@ -16,7 +16,8 @@ const prefix = "PRESIGN_"
 var variables = []string{
 	"buckets", "operations", "key_prefix", "default_expires_in", "max_expires_in", "max_keys", "policy", "endpoint_url", "addressing",
 	"accelerate", "signing_role_arn", "signing_session", "attribution", "results_bucket", "results_prefix", "response_stream",
-	"manifest_bucket", "manifest_prefix", "queue_url", "retry_after", "notify_queue_url",
+	"manifest_bucket", "manifest_prefix", "queue_url", "retry_after", "notify_queue_url", "max_receives", "results_owner",
+	"signing_external_id", "settings", "allowed_origins",
 }
 
 // words are what people write in their place.

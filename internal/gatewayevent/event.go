@@ -24,6 +24,8 @@ type httpEvent struct {
 	isBase64       bool
 	accept         []string
 	acceptEncoding []string
+	origin         string // of the page that calls, as a browser says
+	asksMethod     bool   // a browser asks whether a page may use a method
 	caller         policy.Caller
 }
 
@@ -101,6 +103,10 @@ func decodeEvent(text []byte) (*httpEvent, error) {
 					e.accept = append(e.accept, v)
 				case "accept-encoding":
 					e.acceptEncoding = append(e.acceptEncoding, v)
+				case "origin":
+					e.origin = v
+				case "access-control-request-method":
+					e.asksMethod = true
 				}
 				return err
 			})

@@ -31,6 +31,10 @@ type Handler struct {
 	// StreamREST says that the REST API in front takes streamed answers, and no others
 	// (ResponseTransferMode is RESPONSE_STREAM).
 	StreamREST bool
+
+	// Origins are those whose pages may call by way of a REST API, as a browser names them;
+	// "*" is every page.
+	Origins []string
 }
 
 // Invoke answers one event, which it takes over. An HTTP event always has an HTTP answer;
@@ -49,15 +53,19 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (runtimeclient.Ans
 func (h *Handler) overHTTP(ctx context.Context, payload []byte, record *audit.Record) (answer runtimeclient.Answer) {
 	var failed *bulk.Error
 	var event *httpEvent
+	asked := false // nothing but whether a page may call
 	defer func() {
+		if asked {
+			return
+		}
 		if answer.Stream == nil { // else it has not ended
 			h.end(ctx, record, &failed, recover())
 		}
 		switch streamed := h.StreamREST && event != nil && event.isREST; {
 		case failed != nil && streamed:
-			answer.Stream = streamedProblem(failed)
+			answer.Stream = streamedProblem(failed, h.cors(event)...)
 		case failed != nil:
-			answer.Whole = problem(failed)
+			answer.Whole = problem(failed, h.cors(event)...)
 		}
 	}()
 	event, err := decodeEvent(payload)
@@ -65,12 +73,15 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, record *audit.Re
 		failed = &bulk.Error{Code: bulk.InvalidRequest, Detail: fmt.Sprintf("the event is not valid JSON: %v", err)}
 		return answer
 	}
+	if asked = h.isPreflight(event); asked {
+		return h.preflight(event)
+	}
 	var plan *bulk.Plan
 	if plan, failed = h.planOf(ctx, event, record); failed != nil {
 		return answer
 	}
 	if h.StreamREST && event.isREST {
-		answer.Stream, failed = h.stream(ctx, plan, plan.Format(event.accepted()), record)
+		answer.Stream, failed = h.stream(ctx, plan, plan.Format(event.accepted()), record, h.cors(event)...)
 	} else {
 		answer.Whole, failed = h.whole(ctx, event, plan)
 	}

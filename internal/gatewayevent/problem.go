@@ -37,8 +37,8 @@ func status(code bulk.Code) int {
 }
 
 // problem is the HTTP answer to a request that failed (RFC 9457).
-func problem(e *bulk.Error) []byte {
-	answer := []byte(responseHead(status(e.Code), problemType, "", allow(e)...))
+func problem(e *bulk.Error, headers ...string) []byte {
+	answer := []byte(responseHead(status(e.Code), problemType, "", append(allow(e), headers...)...))
 	answer = strictjson.AppendEscaped(answer, string(problemBody(e)), 1)
 	return append(answer, responseEnd...)
 }

@@ -1,6 +1,7 @@
 package gatewayevent
 
 import (
+	"slices"
 	"strconv"
 
 	"bulkpresign/internal/strictjson"
@@ -12,7 +13,7 @@ const responseEnd = `"}`
 // responseHead is a proxy response up to where the text of the body begins.
 func responseHead(status int, mediaType, encoding string, headers ...string) string {
 	if encoding != "" {
-		headers = append(headers, "content-encoding", encoding)
+		headers = append(slices.Clip(headers), "content-encoding", encoding)
 	}
 	b := appendHead(nil, status, mediaType, headers...)
 	b = strconv.AppendBool(append(b, `,"isBase64Encoded":`...), encoding != "")

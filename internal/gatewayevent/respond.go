@@ -27,16 +27,17 @@ const maxURLs = MaxResponse / 43
 // whole makes an HTTP answer in one piece, compressed where that is wanted.
 func (h *Handler) whole(ctx context.Context, event *httpEvent, plan *bulk.Plan) (response []byte, failed *bulk.Error) {
 	format := plan.Format(event.accepted())
-	plain := envelope{responseHead(http.StatusOK, format.MediaType(), ""), responseEnd}
+	cors := h.cors(event)
+	plain := envelope{responseHead(http.StatusOK, format.MediaType(), "", cors...), responseEnd}
 	if !event.acceptsGzip() {
 		response, failed = answerPlain(plan, format, answer.Quoted, plain, `send "Accept-Encoding: gzip"`)
 	} else if size, _ := answer.Size(plan.First(plan.Within(maxURLs)), format, answer.Quoted, 0); size < event.zippedFrom() {
 		response, failed = answerPlain(plan, format, answer.Quoted, plain, "")
 	} else {
-		response, failed = answerZipped(plan, format, envelope{responseHead(http.StatusOK, format.MediaType(), "gzip"), responseEnd})
+		response, failed = answerZipped(plan, format, envelope{responseHead(http.StatusOK, format.MediaType(), "gzip", cors...), responseEnd})
 	}
 	if h.canDeliver(plan, failed) {
-		return h.deliver(ctx, plan, format, answer.Quoted, envelope{responseHead(http.StatusOK, bulk.JSON.MediaType(), ""), responseEnd})
+		return h.deliver(ctx, plan, format, answer.Quoted, envelope{responseHead(http.StatusOK, bulk.JSON.MediaType(), "", cors...), responseEnd})
 	}
 	return response, failed
 }

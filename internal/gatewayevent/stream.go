@@ -20,8 +20,8 @@ const MaxStreamed = 200 << 20
 // stream answers with the plain text while it is signed. Once the status is out nothing
 // can be taken back, so all is judged before, the size too. What is returned writes the
 // answer, and then the request's record.
-func (h *Handler) stream(ctx context.Context, plan *bulk.Plan, f bulk.Format, record *audit.Record) (func(io.Writer) error, *bulk.Error) {
-	head := streamHead(http.StatusOK, f.MediaType())
+func (h *Handler) stream(ctx context.Context, plan *bulk.Plan, f bulk.Format, record *audit.Record, headers ...string) (func(io.Writer) error, *bulk.Error) {
+	head := streamHead(http.StatusOK, f.MediaType(), headers...)
 	size, fits := answer.Size(plan, f, answer.Bare, MaxStreamed-len(head))
 	write := func(w io.Writer) error {
 		if _, err := w.Write(head); err != nil {
@@ -34,7 +34,7 @@ func (h *Handler) stream(ctx context.Context, plan *bulk.Plan, f bulk.Format, re
 		if !h.canDeliver(plan, failed) {
 			return nil, failed
 		}
-		head := streamHead(http.StatusOK, bulk.JSON.MediaType())
+		head := streamHead(http.StatusOK, bulk.JSON.MediaType(), headers...)
 		answer, failed := h.deliver(ctx, plan, f, answer.Bare, envelope{string(head), ""})
 		if failed != nil {
 			return nil, failed
@@ -64,8 +64,8 @@ func whole(answer []byte) func(io.Writer) error {
 }
 
 // streamedProblem is problem for an API that takes streams only.
-func streamedProblem(e *bulk.Error) func(io.Writer) error {
-	return whole(append(streamHead(status(e.Code), problemType, allow(e)...), problemBody(e)...))
+func streamedProblem(e *bulk.Error, headers ...string) func(io.Writer) error {
+	return whole(append(streamHead(status(e.Code), problemType, append(allow(e), headers...)...), problemBody(e)...))
 }
 
 // streamHead is what stands before the body of a streamed response. The zeros end it.
