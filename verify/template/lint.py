@@ -132,10 +132,12 @@ def check_policies(title, documents, want, always):
     return findings
 
 
-# What AWS documents and parliament does not know: a key, and that Lambda wants the actions for its VPC on all resources.
+# What AWS documents and parliament does not know: a key, that Lambda wants the actions for its VPC on all resources, and
+# that s3:GetObjectAttributes is about objects.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
-DOCUMENTED = ("kms:EncryptionContext:aws:s3:arn", "lambda:SourceFunctionArn", "ec2:CreateNetworkInterface")
+DOCUMENTED = ("kms:EncryptionContext:aws:s3:arn", "lambda:SourceFunctionArn", "ec2:CreateNetworkInterface", "s3:GetObjectAttributes")
 
 
 def parliament_on(title, document):

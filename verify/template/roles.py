@@ -45,6 +45,14 @@ def deletes(path="photos/*", account=ACCOUNT, actions="s3:DeleteObject"):
     return {"SignDeletes": (actions, s3(path), by_url(account))}
 
 
+def also(sid, actions, resource="photos/*", how=None):
+    """What one of the operations behind uploads needs."""
+    condition = by_url()
+    if how:
+        condition["StringEquals"]["s3:authType"] = how
+    return {sid: (actions, s3(resource), condition)}
+
+
 def results(path, account=ACCOUNT, signed=True):
     """Put by the function, read by URL."""
     kept = {"KeepResults": ("s3:PutObject", s3(path), owned(account))}
@@ -64,6 +72,28 @@ SIGNING = [
     ("PutObject", {"Operations": "PutObject"}, writes() | TRACES),
     ("UploadPart", {"Operations": "UploadPart"}, writes() | TRACES),
     ("DeleteObject", {"Operations": "DeleteObject"}, deletes() | TRACES),
+    ("CreateMultipartUpload", {"Operations": "CreateMultipartUpload"}, writes() | TRACES),
+    ("CompleteMultipartUpload", {"Operations": "CompleteMultipartUpload"}, writes() | TRACES),
+    ("AbortMultipartUpload", {"Operations": "AbortMultipartUpload"}, also("SignAborts", "s3:AbortMultipartUpload") | TRACES),
+    ("ListParts", {"Operations": "ListParts"}, also("SignPartLists", "s3:ListMultipartUploadParts") | TRACES),
+    # S3 reads the source in the name of who signed.
+    ("CopyObject", {"Operations": "CopyObject"}, reads() | writes() | TRACES),
+    ("UploadPartCopy", {"Operations": "UploadPartCopy"}, reads() | writes() | TRACES),
+    ("GetObjectAttributes", {"Operations": "GetObjectAttributes"}, reads() | also("SignAttributes", "s3:GetObjectAttributes") | TRACES),
+    ("GetObjectTagging", {"Operations": "GetObjectTagging"}, also("SignTagReads", "s3:GetObjectTagging") | TRACES),
+    ("PutObjectTagging", {"Operations": "PutObjectTagging"}, also("SignTagWrites", "s3:PutObjectTagging") | TRACES),
+    ("tags of versions", {"Operations": "PutObjectTagging,GetObjectTagging", "ObjectVersions": "true"},
+     also("SignTagWrites", "s3:PutObjectTagging s3:PutObjectVersionTagging")
+     | also("SignTagReads", "s3:GetObjectTagging s3:GetObjectVersionTagging") | TRACES),
+    ("ListObjectsV2", {"Operations": "ListObjectsV2", "KeyPrefix": "a/"}, TRACES | {
+        "SignLists": ("s3:ListBucket", s3("photos"), by_url() | {"StringLike": {"s3:prefix": "a/*"}})}),
+    ("HeadBucket", {"Operations": "HeadBucket"}, also("SignBucketHeads", "s3:ListBucket", "photos") | TRACES),
+    ("RestoreObject", {"Operations": "RestoreObject"}, also("SignRestores", "s3:RestoreObject") | TRACES),
+    ("PostObject", {"Operations": "PostObject"}, also("SignForms", "s3:PutObject", how="POST") | TRACES),
+    ("PostObject under a key", {"Operations": "PostObject", "KmsKeyArn": KEY}, also("SignForms", "s3:PutObject", how="POST") | TRACES | {
+        "UseKeyThroughS3": ("kms:Decrypt kms:GenerateDataKey", [KEY], through_s3("photos", "photos/*"))}),
+    ("MultipartUpload", {"Operations": "MultipartUpload"}, writes() | also("SignAborts", "s3:AbortMultipartUpload")
+     | also("SignPartLists", "s3:ListMultipartUploadParts") | TRACES),
     # Only reads know versions: no s3:PutObjectVersion and the like.
     ("versions of PutObject", {"Operations": "PutObject", "ObjectVersions": "true"}, writes() | TRACES),
     ("versions of GetObject", {"ObjectVersions": "true"}, reads(actions="s3:GetObject s3:GetObjectVersion") | TRACES),
