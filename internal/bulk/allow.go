@@ -17,7 +17,7 @@ func (s *Service) allow(p *Plan, caller policy.Caller, count int) error {
 		p.Bucket = bucket
 	}
 	if !s.Policy.AllowsBucket(p.Bucket) {
-		return failf(BucketNotAllowed, "bucket %s is not one that this service signs for", shownBucket(p.Bucket))
+		return failf(BucketNotAllowed, "bucket %s is not one that this service signs for%s", shownBucket(p.Bucket), bucketSlip(p.Bucket))
 	}
 	if !s.Policy.AllowsOperation(p.Operation) {
 		return failf(OperationNotAllowed, "operation %s is not one that this service signs for", p.Operation)

@@ -15,6 +15,10 @@ import (
 // Decode reads a request. It takes text over. Items beyond limit are checked and
 // counted but not kept.
 func Decode(text []byte, limit int) (*Request, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a byte order mark
+	if slip := notJSON(text); slip != "" {
+		return nil, failf(InvalidRequest, "%s", slip)
+	}
 	// A batch is mostly keys, so the commas tell how much room they take.
 	room := min(bytes.Count(text, []byte(",")), limit) + 1
 	d := decoder{Reader: strictjson.NewReader(text), request: &Request{}, limit: limit, room: room}
@@ -32,6 +36,9 @@ func Decode(text []byte, limit int) (*Request, error) {
 	}
 	if d.sources == 0 && d.request.Operation == s3op.HeadBucket { // there is no key to name
 		d.request.Items, d.request.Count, d.sources = make([]Item, 1), 1, 1
+	}
+	if d.sources == 0 {
+		return nil, failf(InvalidRequest, `there is nothing to sign: give "keys", an array such as ["a.jpg"] (exactly one of "keys", "prefix" and "manifest" must be given)`)
 	}
 	if d.sources != 1 {
 		return nil, failf(InvalidRequest, `exactly one of "keys", "prefix" and "manifest" must be given`)
@@ -163,7 +170,13 @@ func (d *decoder) unknown(name string) error {
 	if name == "Records" {
 		return failf(InvalidRequest, `unknown field "Records": this function takes requests, not SQS or S3 events`)
 	}
-	return failf(InvalidRequest, "unknown field %q", d.where())
+	if inItem := d.isItem || len(d.path) > 1; inItem {
+		if slices.Contains(fields, name) && name != "keys" {
+			return failf(InvalidRequest, "unknown field %q: %s is the whole request's, so give it beside \"keys\"", d.where(), name)
+		}
+		return failf(InvalidRequest, "unknown field %q%s", d.where(), meant(name, []string{"key"}, itemWords))
+	}
+	return failf(InvalidRequest, "unknown field %q%s", d.where(), meant(name, fields, words))
 }
 
 func (d *decoder) oneOf(dst *string, names ...string) error {

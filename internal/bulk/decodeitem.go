@@ -117,6 +117,9 @@ func (d *decoder) option(dst *[]s3op.Option, id s3op.ID) error {
 	var err error
 	switch id.Kind() {
 	case s3op.Text, s3op.Timestamp:
+		if id.String() == "expires" && d.Peek() == strictjson.Number {
+			return failf(InvalidRequest, `field %q is the Expires header of the object, a time: is "expires_in" meant, the seconds that the URLs are to live?`, d.where())
+		}
 		err = d.text(&o.Value)
 	case s3op.Integer:
 		o.Value, err = d.whole()

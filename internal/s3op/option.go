@@ -272,6 +272,20 @@ func IsMetadata(id ID) bool {
 	return false
 }
 
+// operations lists those that have the option, the first few, for error texts.
+func (id ID) operations() string {
+	var names []string
+	for o := range numOperations {
+		if o.Has(id) {
+			names = append(names, o.String())
+		}
+	}
+	if len(names) > 4 {
+		names = append(names[:4], "others")
+	}
+	return strings.Join(names, ", ")
+}
+
 // Kind is the type of its value.
 func (id ID) Kind() Kind { return table[id].kind }
 
@@ -314,7 +328,7 @@ func (o Operation) Check(options []Option) error {
 		opt := &options[i]
 		d := &table[opt.ID]
 		if !d.ops.has(o) {
-			return refuse(opt.ID, "does not exist for %s", o)
+			return refuse(opt.ID, "does not exist for %s: it is for %s", o, opt.ID.operations())
 		}
 		if opt.ID == idMetadata {
 			if problem := metadataName(opt.Name); problem != "" {

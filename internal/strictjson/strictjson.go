@@ -58,11 +58,14 @@ func (k Kind) String() string {
 
 // SyntaxError says where a text is not strict JSON and why. It never quotes the text.
 type SyntaxError struct {
-	Offset int // in bytes from the beginning
-	Reason string
+	Offset       int // in bytes from the beginning
+	Line, Column int // from 1; a column is a byte
+	Reason       string
 }
 
-func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Reason, e.Offset) }
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("%s at line %d, column %d (byte %d)", e.Reason, e.Line, e.Column, e.Offset)
+}
 
 // DuplicateError names a member that an object has twice.
 type DuplicateError struct{ Name string }
@@ -75,9 +78,10 @@ type Reader struct {
 	// then left out, and reading goes on: for a reader that reports all mistakes at once.
 	Duplicate func(name string)
 
-	text  []byte
-	pos   int
-	depth int
+	text         []byte
+	pos          int
+	line, lineAt int // line breaks so far, which only stand between tokens, and where the line began
+	depth        int
 }
 
 // NewReader takes text over: strings are decoded in place and share its memory, so
@@ -88,13 +92,16 @@ func (r *Reader) fail(reason string) error {
 	if r.pos >= len(r.text) {
 		reason = "the text ends too early"
 	}
-	return &SyntaxError{Offset: r.pos, Reason: reason}
+	return &SyntaxError{Offset: r.pos, Line: r.line + 1, Column: r.pos - r.lineAt + 1, Reason: reason}
 }
 
 func (r *Reader) space() {
 	for r.pos < len(r.text) {
 		switch r.text[r.pos] {
-		case ' ', '\t', '\n', '\r':
+		case '\n':
+			r.pos++
+			r.line, r.lineAt = r.line+1, r.pos
+		case ' ', '\t', '\r':
 			r.pos++
 		default:
 			return

@@ -136,13 +136,13 @@ func FuzzAgainstReference(f *testing.F) {
 func TestErrorsSayWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"a":1,"a":2}`:           `member "a" is given twice`,
-		`["\ud800"]`:              "a string holds a lone surrogate, which is no character at byte 2",
-		"[\"\xff\"]":              "a string is not valid UTF-8 at byte 2",
-		`[1`:                      "the text ends too early at byte 2",
-		`[1}`:                     "a comma or the end of the list must stand here at byte 2",
-		`{"a" 1}`:                 "a colon must stand here at byte 5",
-		`1 1`:                     "there is more text after the value at byte 2",
-		strings.Repeat("[", 1000): "more than 64 arrays and objects lie in one another at byte 64",
+		`["\ud800"]`:              "a string holds a lone surrogate, which is no character at line 1, column 3 (byte 2)",
+		"[\"\xff\"]":              "a string is not valid UTF-8 at line 1, column 3 (byte 2)",
+		`[1`:                      "the text ends too early at line 1, column 3 (byte 2)",
+		`[1}`:                     "a comma or the end of the list must stand here at line 1, column 3 (byte 2)",
+		`{"a" 1}`:                 "a colon must stand here at line 1, column 6 (byte 5)",
+		`1 1`:                     "there is more text after the value at line 1, column 3 (byte 2)",
+		strings.Repeat("[", 1000): "more than 64 arrays and objects lie in one another at line 1, column 65 (byte 64)",
 	} {
 		if _, err := flatten([]byte(text)); err == nil || err.Error() != want {
 			t.Errorf("%.40q: got %q, want %q", text, err, want)
