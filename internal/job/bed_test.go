@@ -209,8 +209,15 @@ type summary struct {
 	Entries, Signed   int64
 	Failed            map[string]int64
 	Errors            []bulk.Failure
-	Headers           map[string]string
-	Result            *struct {
+	Warnings          *struct {
+		Count int64
+		First []struct {
+			Line         int64
+			Key, Message string
+		}
+	}
+	Headers map[string]string
+	Result  *struct {
 		Bucket, Key, ETag, Format, Encoding string
 		Size                                int64
 	}

@@ -39,6 +39,8 @@ type Checkpoint struct {
 	At     Position             `json:"at"`
 	Upload delivery.UploadState `json:"upload"`
 	Stream answer.StreamState   `json:"stream"`
+
+	Warnings Warnings `json:"warnings,omitzero"`
 }
 
 // Name is the folder of the input's result under the results prefix: the same each time

@@ -138,7 +138,7 @@ func TestBadInput(t *testing.T) {
 	fn := b.start(t, 20*time.Second)
 	zipped := gzipped("a\nb\n" + strings.Repeat("longer\n", 10_000))
 	b.put(t, "lists", "manifests/cut.txt.gz", zipped[:len(zipped)-20], nil)
-	b.put(t, "lists", "manifests/noise.txt.gz", []byte("this is no gzip"), nil)
+	b.put(t, "lists", "manifests/noise.txt.gz", []byte("PK\x03\x04 this is no gzip"), nil)
 	b.put(t, "lists", "manifests/empty.txt", nil, nil)
 	b.put(t, "lists", "manifests/blank.csv", []byte("\n\n\n"), nil)
 	b.put(t, "lists", "manifests/long.txt", []byte("a\nb\n"+strings.Repeat("k", 10<<20)), nil)
@@ -171,11 +171,11 @@ func TestBadInput(t *testing.T) {
 		{`{"presign_job":"../x"}`, "InvalidRequest", "handed on"},
 		{object("manifests/missing.csv"), "ManifestNotFound", ""},
 		{object("manifests/cut.txt.gz"), "InvalidManifest", "ends too early"},
-		{object("manifests/noise.txt.gz"), "InvalidManifest", ""},
+		{object("manifests/noise.txt.gz"), "InvalidManifest", "zip archive"},
 		{object("manifests/empty.txt"), "InvalidManifest", "no entries"},
 		{object("manifests/blank.csv"), "InvalidManifest", "no entries"},
 		{object("manifests/long.txt"), "InvalidManifest", "line 3"},
-		{object("manifests/list.xlsx"), "InvalidManifest", ".csv"},
+		{object("manifests/list.xlsx"), "InvalidManifest", "presign-format"},
 		{object("manifests/meta.txt"), "InvalidRequest", "metadata"},
 		{object("manifests/encoding.txt"), "InvalidRequest", "percent"},
 		{object("manifests/expiry.txt"), "ExpiryTooLong", ""},
@@ -213,6 +213,83 @@ func gzipped(text string) []byte {
 	z.Write([]byte(text))
 	z.Close()
 	return b.Bytes()
+}
+
+// What lies among lists and is none is passed over: nothing is written, and nothing comes
+// again.
+func TestNoList(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "manifest", 20*time.Second)
+	for _, key := range []string{"manifests/", "manifests/2026/", "manifests/.DS_Store", "manifests/README.md", "manifests/8f3c.csv.metadata", "manifests/_SUCCESS"} {
+		b.put(t, "lists", key, nil, nil)
+		if _, err := fn.Invoke(t.Context(), s3Event("lists", key, "", "01")); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	if made := b.keys(t, "results"); len(made) != 0 {
+		t.Errorf("results: %q", made)
+	}
+	if lines := b.log.Count("what is no list is passed over"); lines != 6 {
+		t.Errorf("%d lines of the log say so", lines)
+	}
+}
+
+// Lists as tools write them, from the object to the summary: a name that says nothing,
+// metadata that does, JSON that is a list, warnings.
+func TestListsOfTools(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, "manifest", 20*time.Second)
+	b.put(t, "photos", "a.jpg", []byte("one"), nil)
+	for _, test := range []struct {
+		key, text string
+		metadata  map[string]string
+		keys      []string
+		warnings  int64
+	}{
+		{"manifests/20261127_q8x4k", "photos,a.jpg\n", map[string]string{"presign-format": "csv"}, []string{"a.jpg"}, 0},
+		{"manifests/answer.json", `{"Contents":[{"Key":"a.jpg","Size":3}],"RequestCharged":null}`, nil, []string{"a.jpg"}, 0},
+		{"manifests/answer.json.gz", string(gzipped(`[{"Path":"a.jpg","IsDir":false}]`)), map[string]string{"presign-expires-in": "60"}, []string{"a.jpg"}, 0},
+		{"manifests/uris.txt", "s3://photos/a.jpg\n", nil, []string{"a.jpg"}, 0},
+		{"manifests/columns.csv", "bucket,key,colour\nphotos,a.jpg,red\n", map[string]string{"presign-extra-columns": "ignore"}, []string{"a.jpg"}, 0},
+		{"manifests/comments.txt", "a.jpg\n# one\n\"two\"\n", nil, []string{"a.jpg", "# one", `"two"`}, 2},
+		{"manifests/request.json.gz", string(gzipped(`{"keys":["a.jpg"]}`)), nil, []string{"a.jpg"}, 0},
+	} {
+		before := b.keys(t, "results")
+		etag := b.put(t, "lists", test.key, []byte(test.text), test.metadata)
+		if _, err := fn.Invoke(t.Context(), s3Event("lists", test.key, etag, "01")); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range b.keys(t, "results") {
+			if slices.Contains(before, key) || !strings.HasSuffix(key, "/summary.json") {
+				continue
+			}
+			s := b.summary(t, strings.TrimSuffix(key, "/summary.json"))
+			lines := b.lines(t, s)
+			var keys []string
+			for _, l := range lines {
+				keys = append(keys, l.Key)
+			}
+			if d := cmp.Diff(test.keys, keys); d != "" {
+				t.Fatalf("%s: (-want +got):\n%s", test.key, d)
+			}
+			works(t, lines[0].URL, "one")
+			var n int64
+			if s.Warnings != nil {
+				n = s.Warnings.Count
+				if s.Warnings.First[0].Line != 2 || s.Warnings.First[0].Key != "# one" {
+					t.Errorf("%s: %+v", test.key, s.Warnings)
+				}
+			}
+			if n != test.warnings {
+				t.Errorf("%s: %d warnings", test.key, n)
+			}
+		}
+	}
+	if n := len(b.keys(t, "results")); n != 14 {
+		t.Errorf("%d objects, want seven results with a summary each", n)
+	}
 }
 
 // A line that cannot be used has a line of the result that says so, and the rest is

@@ -67,6 +67,12 @@ func (r *Runner) holds(bucket, key string) bool {
 	return inBucket && len(key) > len(r.Lists.Prefix) && key[:len(r.Lists.Prefix)] == r.Lists.Prefix
 }
 
+// holdsAny tells whether an object lies where lists do, the marker of that folder itself
+// included.
+func (r *Runner) holdsAny(bucket, key string) bool {
+	return r.holds(bucket, key) || key != "" && key == r.Lists.Prefix && r.holds(bucket, key+"x")
+}
+
 // isResult tells whether an object is one that jobs write: to take it for an input would
 // never end.
 func (r *Runner) isResult(o objects.Ref) bool {
@@ -105,6 +111,12 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 			return nil, nil
 		} else if isPart {
 			in.Object = objects.Ref{Bucket: in.Object.Bucket, Key: key}
+		}
+	}
+	if in.Request == nil && in.bad == nil && in.Resume == nil && r.holdsAny(in.Object.Bucket, in.Object.Key) {
+		if why := manifest.NoList(in.Object.Key); why != "" {
+			r.Log.InfoContext(ctx, "an event of what is no list is passed over: "+why, "job", in.Identity)
+			return nil, nil
 		}
 	}
 	s := new(Summary)
@@ -192,7 +204,10 @@ func (in *Input) mayBeRead(err error) bool {
 type work struct {
 	in      *Input
 	request *bulk.Request
-	list    *objects.Object // open, or nil
+	list    *objects.Object  // open, or nil
+	reader  *manifest.Reader // of list, where it was looked into already
+
+	described manifest.Description // of list
 }
 
 // run does a job and fills the summary in. It writes the summary unless there is an
@@ -244,17 +259,11 @@ func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 		}
 	case r.holds(ref.Bucket, ref.Key):
 		s.Source = Source{Kind: "manifest", Manifest: &ref}
-		format, _, ok := manifest.FormatOf(ref.Key)
-		if !ok {
-			return unknownFormat()
-		}
-		if in.Resume != nil && format != manifest.Request {
-			ref.ETag = in.Resume.ETag
-		}
-		if w.list, err = r.Store.Open(ctx, ref); err != nil {
+		isRequest, err := r.openList(ctx, w, ref)
+		if err != nil {
 			return err
 		}
-		if format != manifest.Request {
+		if !isRequest {
 			if w.request, err = manifest.FromMetadata(w.list.Metadata); err == nil {
 				w.request.Source = bulk.Manifest
 			}
@@ -276,25 +285,52 @@ func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 		if !r.holds(ref.Bucket, ref.Key) {
 			return &bulk.Error{Code: bulk.InvalidRequest, Detail: fmt.Sprintf(`field "manifest" must name a list where lists lie, under %q: see PRESIGN_MANIFEST_BUCKET and PRESIGN_MANIFEST_PREFIX`, r.Lists.Prefix)}
 		}
-		format, _, ok := manifest.FormatOf(ref.Key)
-		if !ok {
-			return unknownFormat()
-		}
-		if format == manifest.Request {
-			return &bulk.Error{Code: bulk.InvalidRequest, Detail: `field "manifest" names a request rather than a list: send that request itself`}
-		}
-		if in.Resume != nil {
-			ref.ETag = in.Resume.ETag
-		}
-		if w.list, err = r.Store.Open(ctx, ref); err != nil {
+		isRequest, err := r.openList(ctx, w, ref)
+		if err != nil {
 			return err
+		}
+		if isRequest {
+			return &bulk.Error{Code: bulk.InvalidRequest, Detail: `field "manifest" names a request rather than a list: send that request itself`}
 		}
 	}
 	return nil
 }
 
+// openList opens what lies where lists do. Whether JSON is a request shows when it is
+// looked into.
+func (r *Runner) openList(ctx context.Context, w *work, ref objects.Ref) (isRequest bool, err error) {
+	format, _, _ := manifest.FormatOf(ref.Key)
+	resumed := w.in.Resume
+	if resumed != nil && format != manifest.Request {
+		ref.ETag = resumed.ETag
+	}
+	if w.list, err = r.Store.Open(ctx, ref); err != nil {
+		return false, err
+	}
+	var known bool
+	if w.described, known, err = manifest.Describe(ref.Key, w.list.Metadata); err != nil {
+		return false, err
+	}
+	if !known {
+		return false, unknownFormat()
+	}
+	if w.described.Format != manifest.Request {
+		return false, nil
+	}
+	if w.reader, err = w.described.Read(w.list, manifest.Limits{}); err != nil {
+		return false, err
+	}
+	if w.reader.IsRequest() {
+		return true, nil
+	}
+	if resumed != nil && resumed.ETag != w.list.Ref.ETag {
+		return false, &bulk.Error{Code: ManifestChanged, Detail: "the list was changed after the job began: the newer one has an event of its own"}
+	}
+	return false, nil
+}
+
 func unknownFormat() error {
-	return &manifest.BrokenError{Reason: "its name does not say how it is written: end it with .txt, .csv, .jsonl or .ndjson (each also with .gz or .zst), manifest.json for an S3 Inventory, or .json for a request"}
+	return &manifest.BrokenError{Reason: "its name does not say how it is written: end it with .txt, .csv, .tsv, .jsonl or .ndjson (each also with .gz or .zst), .parquet, manifest.json for an S3 Inventory, or .json for a request or a list; or say it in the list's metadata as presign-format"}
 }
 
 func (r *Runner) decode(text []byte) (*bulk.Request, error) {
@@ -308,10 +344,9 @@ const maxRequest = 6 << 20
 
 // readRequest reads the list that is a request, and closes it.
 func (r *Runner) readRequest(w *work) (*bulk.Request, error) {
-	list := w.list
-	w.list = nil
-	defer list.Close()
-	text, err := readAll(list, maxRequest)
+	defer w.list.Close()
+	text, err := w.reader.Text(maxRequest)
+	w.list, w.reader = nil, nil
 	if err != nil {
 		return nil, err
 	}

@@ -25,23 +25,22 @@ func (r *Runner) feed(ctx context.Context, w *work) (feed, error) {
 	if w.request.Source == bulk.Prefix {
 		return r.feedPrefix(w)
 	}
-	format, compression, ok := manifest.FormatOf(w.list.Ref.Key)
-	switch {
-	case !ok:
+	if w.list == nil {
 		return nil, unknownFormat()
-	case format == manifest.InventoryManifest:
+	}
+	if w.described.Format == manifest.InventoryManifest {
 		return r.feedInventory(ctx, w)
 	}
-	encoding, err := manifest.KeyEncodingOf(w.list.Metadata)
-	if err != nil {
-		return nil, err
-	}
+	w.described.Operation = w.request.Operation
 	return func(ctx context.Context, p *pump) error {
-		list, err := manifest.NewReader(w.list, format, compression, manifest.Limits{})
-		if err != nil {
-			return err
+		list := w.reader
+		if list == nil {
+			var err error
+			if list, err = w.described.Read(w.list, manifest.Limits{}); err != nil {
+				return err
+			}
 		}
-		list.KeysAre(encoding)
+		list.Operation(w.request.Operation)
 		return p.read(ctx, list)
 	}, nil
 }
@@ -61,6 +60,7 @@ func (p *pump) read(ctx context.Context, list *manifest.Reader) error {
 		if e.Err != nil {
 			listed.Code, listed.Message = InvalidLine, e.Err.Error()
 		}
+		p.warn(&e)
 		if err := p.add(ctx, listed); err != nil {
 			return err
 		}

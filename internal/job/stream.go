@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/delivery"
+	"bulkpresign/internal/manifest"
 )
 
 // errOutOfTime ends the reading of a source when the invocation is about to end.
@@ -27,6 +29,34 @@ type pump struct {
 	sent   bool               // a piece of this invocation
 	mark   answer.StreamState // at the end of the last piece that was sent
 	marked Position           // likewise
+
+	taken    int64     // entries of the job so far, those of other invocations included
+	warnings Warnings  // of entries that are signed
+	warned   Warnings  // likewise, at the end of the last piece that was sent
+	pending  []pending // of entries that are added and not yet signed
+}
+
+// pending is a warning of the entry that was taken as such.
+type pending struct {
+	entry int64
+	Warning
+}
+
+// warn remembers what looks like a slip in an entry that is added next.
+func (p *pump) warn(e *manifest.Entry) {
+	if e.Warning != "" && p.skip == 0 && e.Err == nil {
+		p.pending = append(p.pending, pending{p.taken, Warning{Line: e.Line, Key: e.Key, Message: e.Warning}})
+	}
+}
+
+// settle counts the warnings of entries that were signed.
+func (p *pump) settle() {
+	n := 0
+	for n < len(p.pending) && p.pending[n].entry < p.stream.Tally().Entries {
+		p.warnings.add(p.pending[n].Warning)
+		n++
+	}
+	p.pending = slices.Delete(p.pending, 0, n)
 }
 
 // Position is where in a source an entry is.
@@ -42,6 +72,8 @@ func (p *pump) resume(c *Checkpoint) {
 	p.out.Resume(c.Upload)
 	p.at = c.At
 	p.skip = c.At.Entry
+	p.taken = c.Stream.Tally.Entries
+	p.warnings = c.Warnings
 	p.began = c.Stream.Tally.Entries - c.At.Entry
 }
 
@@ -58,6 +90,7 @@ func (p *pump) add(ctx context.Context, e bulk.Entry) error {
 		p.skip--
 		return nil
 	}
+	p.taken++
 	p.entries = append(p.entries, e)
 	if len(p.entries) < p.stream.Size() {
 		return nil
@@ -74,6 +107,7 @@ func (p *pump) flush(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		p.settle()
 		last := rest[n-1].Key
 		rest = rest[n:]
 		if p.stream.Len() < size {
@@ -89,7 +123,7 @@ func (p *pump) flush(ctx context.Context) error {
 		if err := p.out.Part(ctx, p.stream.Cut(next)); err != nil {
 			return inResults(err)
 		}
-		p.sent, p.mark = true, p.stream.State()
+		p.sent, p.mark, p.warned = true, p.stream.State(), p.warnings
 		p.marked = Position{Last: last, Shard: p.at.Shard, Entry: p.mark.Tally.Entries - p.began}
 		if err := p.late(); err != nil {
 			return err
@@ -159,6 +193,7 @@ func (r *Runner) signStream(ctx context.Context, w *work, s *Summary) (signer, e
 	state := stream.State()
 	s.rules = stream.Rules()
 	s.count(state.Tally)
+	s.warned(p.warnings)
 	s.Lifetime = &state.Lifetime
 	if err == nil && state.Tally.Entries == 0 {
 		detail := "no object has a key under the prefix"
@@ -203,7 +238,7 @@ func (r *Runner) handOn(ctx context.Context, w *work, p *pump, s *Summary) error
 		return inResults(err)
 	}
 	next := *w.in // with the caller that the job began with
-	next.Resume = &Checkpoint{At: p.marked, Upload: upload, Stream: p.mark}
+	next.Resume = &Checkpoint{At: p.marked, Upload: upload, Stream: p.mark, Warnings: p.warned}
 	if w.list != nil {
 		next.Resume.ETag = w.list.Ref.ETag
 		next.Resume.At.Last = "" // a file is counted through

@@ -23,13 +23,45 @@ type Summary struct {
 	Entries int64               `json:"entries"`
 	Signed  int64               `json:"signed"`
 	Failed  map[bulk.Code]int64 `json:"failed,omitempty"`
-	Errors  []bulk.Failure      `json:"errors,omitempty"`  // the first of them
-	Headers map[string]string   `json:"headers,omitempty"` // what a client must send with every URL
-	Result  *Result             `json:"result,omitempty"`
-	Error   *Failure            `json:"error,omitempty"` // why there is no result
+	Errors  []bulk.Failure      `json:"errors,omitempty"` // the first of them
+	// Warnings are of lines that are signed and look like a slip.
+	Warnings *Warnings         `json:"warnings,omitempty"`
+	Headers  map[string]string `json:"headers,omitempty"` // what a client must send with every URL
+	Result   *Result           `json:"result,omitempty"`
+	Error    *Failure          `json:"error,omitempty"` // why there is no result
 
 	handedOn bool
 	rules    []string // of the policy document, that have decided
+}
+
+// Warnings tell of lines of a list that are signed and look like a slip: a comment, a
+// header, quotation marks, a byte order mark.
+type Warnings struct {
+	Count int64     `json:"count"`
+	First []Warning `json:"first"` // at most maxWarnings
+}
+
+// Warning is one of them.
+type Warning struct {
+	Line    int64  `json:"line"`
+	Key     string `json:"key"`
+	Message string `json:"message"`
+}
+
+// maxWarnings is how many a summary tells of.
+const maxWarnings = 20
+
+func (w *Warnings) add(one Warning) {
+	w.Count++
+	if len(w.First) < maxWarnings {
+		w.First = append(w.First, one)
+	}
+}
+
+func (s *Summary) warned(w Warnings) {
+	if w.Count > 0 {
+		s.Warnings = &w
+	}
 }
 
 // Source is what the result is of.

@@ -23,9 +23,14 @@ const (
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html
 	// https://github.com/cloud-custodian/cloud-custodian/issues/1997
 	FormEncoded
+
+	// URI: each key is an S3 URI, s3://bucket/key, as the tools of SageMaker, Spark and
+	// s5cmd write it. Nothing in it is decoded.
+	URI
 )
 
 var (
+	errNoURI       = errors.New("the list has an S3 URI for each key, and this is none: write s3://BUCKET/KEY")
 	errBadEscape   = errors.New(`the key has a "%" that is not followed by two hexadecimal digits: this list writes keys URL-encoded, so write "%25" for "%"`)
 	errDecodedText = errors.New("the key is not UTF-8 once it is decoded, which S3's keys are")
 )

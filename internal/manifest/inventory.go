@@ -69,6 +69,30 @@ func InventoryArrival(key string) (manifest string, isPart bool) {
 	return "", isShard && parent(0) == "data" && len(folders) >= 3 && isUUID(stem)
 }
 
+// NoList tells what is no list, nor meant for one, where lists lie, by its key: folder
+// markers, what file managers and people leave beside files, and what Athena writes
+// beside its results. why is empty for what may be one.
+func NoList(key string) (why string) {
+	name := key[strings.LastIndexByte(key, '/')+1:]
+	lower := strings.ToLower(name)
+	stem, _, _ := strings.Cut(lower, ".")
+	switch {
+	case name == "":
+		return "it is a folder's marker"
+	case strings.HasSuffix(key, "_$folder$"):
+		return "it is a folder's marker of Hadoop"
+	case name == ".DS_Store", lower == "thumbs.db", lower == "desktop.ini", strings.HasPrefix(name, "._"):
+		return "it is a file manager's own"
+	case stem == "readme" || stem == "license":
+		return "it is for people"
+	case strings.HasSuffix(name, ".metadata"):
+		return "it is what Athena writes beside a result"
+	case name == "_SUCCESS", name == "_temporary", strings.HasPrefix(name, "_committed_"), strings.HasPrefix(name, "_started_"), strings.HasSuffix(name, ".crc"):
+		return "it is what Spark and Hadoop write beside a result"
+	}
+	return ""
+}
+
 func isUUID(s string) bool {
 	if len(s) != len("939c6d46-85a9-4ba8-87bd-9db705a579ce") {
 		return false
@@ -173,13 +197,12 @@ func schemaColumns(schema string) []column {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html
 func (v *Inventory) OpenCSV(s Shard, r io.Reader, limits Limits) (*Reader, error) {
 	sum := &checkedReader{Reader: r, shard: s, hash: md5.New()}
-	list, err := newReader(sum, CSV, Gzip, limits)
+	list, err := newReader(sum, Description{Format: CSV, Compression: Gzip, Keys: FormEncoded}, limits)
 	if err != nil {
 		return nil, inFile(s.Key, err)
 	}
 	list.shard = &shardState{Shard: s, bucket: v.SourceBucket, verify: sum.verify}
-	list.columns = columns{known: true, named: true, fields: v.columns}
-	list.decode = FormEncoded
+	list.columns = columns{known: true, named: true, fields: v.columns, separator: ','}
 	return list, nil
 }
 

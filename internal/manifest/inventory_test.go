@@ -113,6 +113,18 @@ func TestInventoryArrival(t *testing.T) {
 	}
 }
 
+func TestNoListByName(t *testing.T) {
+	for key, isNone := range map[string]bool{
+		"manifests/": true, "manifests/2026/": true, "manifests/2026_$folder$": true, "manifests/.DS_Store": true, "manifests/._a.csv": true,
+		"manifests/README": true, "manifests/readme.txt": true, "manifests/README.md": true, "manifests/8f3c.csv.metadata": true, "manifests/_SUCCESS": true,
+		"manifests/a.csv": false, "manifests/readme-list.txt": false, "manifests/metadata.csv": false, "manifests/part-00000": false, "manifests/list.xlsx": false,
+	} {
+		if why := manifest.NoList(key); (why != "") != isNone {
+			t.Errorf("%s: %q", key, why)
+		}
+	}
+}
+
 // inventory makes an inventory of one shard.
 func inventory(t testing.TB, format, schema string, file []byte) *manifest.Inventory {
 	t.Helper()

@@ -37,14 +37,32 @@ const (
 	CSV
 
 	// JSONLines has an item a line, as in a request's "keys": a string, or an object with
-	// a "key" and signing options. Empty lines are skipped.
+	// a "key" and signing options; or an entry of S3's own listings. Empty lines are skipped.
 	JSONLines
 
-	// Request is no list but a request, which package bulk decodes.
+	// Request is JSON as a whole: a request, which package bulk decodes, or a list after
+	// all: an array of what JSONLines has a line each of, or a whole answer of
+	// ListObjectsV2 or ListObjectVersions. See Reader.IsRequest.
 	Request
 
 	// InventoryManifest is an S3 Inventory's manifest.json, for ParseInventory.
 	InventoryManifest
+
+	// Parquet is a file with a column "key", and perhaps "bucket" and "version_id", for
+	// OpenParquet.
+	Parquet
+
+	// InventoryPart is a CSV file of an S3 Inventory, alone: without its manifest.json that
+	// names its columns. The first two are bucket and key, form-encoded; where the fourth
+	// and the fifth are true or false, the third is a version's ID, as in an inventory of
+	// all versions.
+	InventoryPart
+
+	// BatchReport is a completion report of S3 Batch Operations, or a part of it: CSV with
+	// bucket, key and version ID first, keys percent-encoded.
+	//
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-examples-reports.html
+	BatchReport
 )
 
 // Compression is what a list is wrapped in.
@@ -57,12 +75,13 @@ const (
 )
 
 var extensions = map[string]Format{
-	"txt": Text, "csv": CSV, "jsonl": JSONLines, "ndjson": JSONLines, "json": Request,
+	"txt": Text, "csv": CSV, "tsv": CSV, "jsonl": JSONLines, "ndjson": JSONLines, "json": Request,
+	"parquet": Parquet,
 }
 
-// FormatOf tells what an object is by its key: .txt, .csv, .jsonl and .ndjson are lists,
-// each also with .gz or .zst; manifest.json is an S3 Inventory's, and any other .json a
-// request. Case does not matter.
+// FormatOf tells what an object is by its key: .txt, .csv, .tsv, .jsonl and .ndjson are
+// lists, each also with .gz or .zst; manifest.json is an S3 Inventory's, and any other
+// .json a request or a list. Case does not matter.
 func FormatOf(key string) (f Format, c Compression, ok bool) {
 	name := strings.ToLower(key[strings.LastIndexByte(key, '/')+1:])
 	if name == "manifest.json" {
@@ -85,6 +104,10 @@ type Entry struct {
 	Bucket  string        // as the list names it; empty when it does not
 	Key     string        // decoded; of an entry that cannot be used: empty
 	Options []s3op.Option // its own, as s3op.Sort leaves them
+
+	// Warning says what looks like a slip in an entry that can be used all the same: a
+	// comment, a header, quotation marks that would be a part of the key.
+	Warning string
 
 	// Err is why the entry cannot be used, and nil when it can: a row with too few
 	// columns, a bad escape, an unknown field. It says what to do, and reading goes on.

@@ -3,34 +3,77 @@ package manifest
 import (
 	"maps"
 	"mime"
+	"strings"
 
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/s3op"
 )
 
-// keyEncodingField is the one field of a list's metadata that says something of the list
-// rather than of the request.
-const keyEncodingField = "presign-key-encoding"
+// The fields of a list's metadata that say something of the list rather than of the
+// request.
+const (
+	formatField   = "presign-format"
+	encodingField = "presign-key-encoding"
+	extraField    = "presign-extra-columns"
+)
 
-// KeyEncodingOf tells what the metadata of the object that a list is says of how its keys
-// are written, for Reader.KeysAre: presign-key-encoding is none, percent or form. An error
-// is a *bulk.Error.
-func KeyEncodingOf(metadata map[string]string) (KeyEncoding, error) {
-	name, ok := metadata[keyEncodingField]
-	if !ok {
-		return AsIs, nil
+// Description is how a list is written, by its name and its metadata.
+type Description struct {
+	Format      Format
+	Compression Compression
+	Keys        KeyEncoding
+
+	// PassExtra: columns and members with unknown names are passed over.
+	PassExtra bool
+
+	// Operation is what the list is signed for: what S3 lists beside a key is passed over
+	// unless it is an option of it.
+	Operation s3op.Operation
+}
+
+var formatNames = map[string]Format{
+	"txt": Text, "text": Text, "csv": CSV, "tsv": CSV, "jsonl": JSONLines, "ndjson": JSONLines, "json": Request, "parquet": Parquet,
+	"inventory": InventoryPart, "batch-report": BatchReport,
+}
+
+// Describe tells how a list is written by its key and its metadata: presign-format, for
+// names that do not say it, presign-key-encoding (none, percent, form or uri) and
+// presign-extra-columns (ignore). ok says that one of them tells the format. An error is a
+// *bulk.Error.
+func Describe(key string, metadata map[string]string) (d Description, ok bool, err error) {
+	d.Format, d.Compression, ok = FormatOf(key)
+	if name, given := metadata[formatField]; given {
+		if !ok {
+			d.Compression = Plain // or what the first bytes say
+		}
+		if d.Format, ok = formatNames[strings.ToLower(name)]; !ok {
+			return d, false, metadataError(formatField, "csv, tsv, txt, jsonl, json, parquet, inventory (one of its CSV files) or batch-report (of S3 Batch Operations)")
+		}
 	}
-	switch name {
-	case "none":
-		return AsIs, nil
-	case "percent":
-		return Percent, nil
-	case "form":
-		return FormEncoded, nil
+	switch d.Format {
+	case InventoryPart:
+		d.Keys = FormEncoded
+	case BatchReport:
+		d.Keys = Percent
 	}
-	return AsIs, &bulk.Error{
-		Code:   bulk.InvalidRequest,
-		Detail: `the list's metadata (x-amz-meta-presign-key-encoding) must be none, percent (as in S3 Batch Operations: + is a plus) or form (as in S3 Inventory: + is a space)`,
+	if name, given := metadata[encodingField]; given {
+		encoding, known := map[string]KeyEncoding{"none": AsIs, "percent": Percent, "form": FormEncoded, "uri": URI}[name]
+		if !known {
+			return d, ok, metadataError(encodingField, "none, percent (as in S3 Batch Operations: + is a plus), form (as in S3 Inventory: + is a space) or uri (s3://bucket/key)")
+		}
+		d.Keys = encoding
 	}
+	if value, given := metadata[extraField]; given {
+		if value != "ignore" {
+			return d, ok, metadataError(extraField, `"ignore"`)
+		}
+		d.PassExtra = true
+	}
+	return d, ok, nil
+}
+
+func metadataError(field, want string) error {
+	return &bulk.Error{Code: bulk.InvalidRequest, Detail: "the list's metadata (x-amz-meta-" + field + ") must be " + want}
 }
 
 // FromMetadata makes a request of what the metadata of the object that a list is says of
@@ -40,7 +83,9 @@ func KeyEncodingOf(metadata map[string]string) (KeyEncoding, error) {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
 func FromMetadata(metadata map[string]string) (*bulk.Request, error) {
 	fields := maps.Clone(metadata)
-	delete(fields, keyEncodingField)
+	for _, field := range []string{formatField, encodingField, extraField} {
+		delete(fields, field)
+	}
 	words := new(mime.WordDecoder)
 	for name, value := range fields {
 		if text, err := words.DecodeHeader(value); err == nil {

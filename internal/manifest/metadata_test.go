@@ -35,19 +35,34 @@ func TestFromMetadata(t *testing.T) {
 	}
 }
 
-func TestKeyEncodingOf(t *testing.T) {
-	for name, want := range map[string]manifest.KeyEncoding{"none": manifest.AsIs, "percent": manifest.Percent, "form": manifest.FormEncoded} {
-		if got, err := manifest.KeyEncodingOf(map[string]string{"presign-key-encoding": name}); got != want || err != nil {
-			t.Errorf("%s: %d, %v", name, got, err)
+func TestDescribe(t *testing.T) {
+	for _, test := range []struct {
+		key      string
+		metadata map[string]string
+		want     manifest.Description
+		ok       bool
+	}{
+		{"a.csv.gz", nil, manifest.Description{Format: manifest.CSV, Compression: manifest.Gzip}, true},
+		{"a.csv", map[string]string{"presign-key-encoding": "percent", "presign-extra-columns": "ignore"}, manifest.Description{Format: manifest.CSV, Keys: manifest.Percent, PassExtra: true}, true},
+		{"a.txt", map[string]string{"presign-key-encoding": "uri"}, manifest.Description{Keys: manifest.URI}, true},
+		{"20261126_0001_q8x4k_3f9d", map[string]string{"presign-format": "csv"}, manifest.Description{Format: manifest.CSV}, true}, // a part of Athena's UNLOAD
+		{"part-00000-tid", map[string]string{"presign-format": "CSV", "presign-key-encoding": "none"}, manifest.Description{Format: manifest.CSV}, true},
+		{"x", map[string]string{"presign-format": "parquet"}, manifest.Description{Format: manifest.Parquet}, true},
+		{"x.csv.gz", map[string]string{"presign-format": "inventory"}, manifest.Description{Format: manifest.InventoryPart, Compression: manifest.Gzip, Keys: manifest.FormEncoded}, true},
+		{"x.csv", map[string]string{"presign-format": "batch-report"}, manifest.Description{Format: manifest.BatchReport, Keys: manifest.Percent}, true},
+		{"x", nil, manifest.Description{}, false},
+	} {
+		got, ok, err := manifest.Describe(test.key, test.metadata)
+		if err != nil || ok != test.ok || ok && got != test.want {
+			t.Errorf("%s, %v: %+v, %t, %v", test.key, test.metadata, got, ok, err)
 		}
 	}
-	if got, err := manifest.KeyEncodingOf(nil); got != manifest.AsIs || err != nil {
-		t.Errorf("%d, %v", got, err)
-	}
-	_, err := manifest.KeyEncodingOf(map[string]string{"presign-key-encoding": "url"})
-	var failed *bulk.Error
-	if !errors.As(err, &failed) || failed.Code != bulk.InvalidRequest || !strings.Contains(failed.Detail, "none, percent") {
-		t.Error(err)
+	for field, value := range map[string]string{"presign-key-encoding": "url", "presign-format": "xlsx", "presign-extra-columns": "yes"} {
+		_, _, err := manifest.Describe("a.csv", map[string]string{field: value})
+		var failed *bulk.Error
+		if !errors.As(err, &failed) || failed.Code != bulk.InvalidRequest || !strings.Contains(failed.Detail, field) {
+			t.Error(err)
+		}
 	}
 }
 
@@ -111,7 +126,8 @@ func TestFormatOf(t *testing.T) {
 		"a.gz":                {},
 		"a.txt.bz2":           {},
 		"a.txt/":              {},
-		"a.parquet":           {},
+		"a.parquet":           {manifest.Parquet, manifest.Plain, true},
+		"a.tsv.gz":            {manifest.CSV, manifest.Gzip, true},
 		"x/manifest.checksum": {},
 	} {
 		format, compression, ok := manifest.FormatOf(key)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
 	"unsafe"
 
@@ -18,39 +19,87 @@ import (
 
 // Reader streams the entries of a list. It serves one goroutine.
 type Reader struct {
-	format  Format
-	decode  KeyEncoding
+	list    Description
 	lines   lines
-	columns columns // of CSV
+	columns columns  // of CSV
+	json    document // of JSON as a whole
+	listing bool     // objects in JSON are entries of a listing, so far
+	scratch []byte
 	shard   *shardState
 	parquet *parquetReader
 	used    bool // there was an entry
+	begun   bool
 	options []s3op.Option
 	broken  error
 }
 
-// NewReader reads a list. What is compressed in truth is uncompressed whatever c says,
-// since gzip and zstd begin like no text.
+// NewReader reads a list. What is compressed in truth is uncompressed whatever its name
+// says, and the reverse, since gzip and zstd begin like no text.
 //
 // The error is a *BrokenError, or the source's own.
 func NewReader(r io.Reader, f Format, c Compression, limits Limits) (*Reader, error) {
-	return newReader(r, f, c, limits)
+	return Description{Format: f, Compression: c}.Read(r, limits)
 }
 
-func newReader(r io.Reader, f Format, c Compression, limits Limits) (*Reader, error) {
-	if f != Text && f != CSV && f != JSONLines {
-		return nil, fmt.Errorf("manifest: format %d is no list", f)
+// Read reads a list that is written so, as NewReader.
+func (d Description) Read(r io.Reader, limits Limits) (*Reader, error) {
+	l, err := newReader(r, d, limits)
+	if err != nil {
+		return nil, err
 	}
-	l := &Reader{format: f}
-	if err := l.lines.open(r, c, limits.withDefaults()); err != nil {
+	head, atEnd := l.lines.head()
+	if reason := noText(head); reason != "" {
+		return nil, &BrokenError{Line: 1, Reason: reason}
+	}
+	if d.Format == Request {
+		l.json.isRequest = !isListing(head)
+		return l, nil
+	}
+	first := firstLines(head, atEnd)
+	if d.Format == Text || d.Format == CSV {
+		if reason := noKeys(first); reason != "" {
+			return nil, &BrokenError{Line: 1, Reason: reason}
+		}
+	}
+	if d.Keys == AsIs && (d.Format == Text || d.Format == JSONLines) && (allURIs(first) || d.Format == JSONLines && allHold(first, `"key":"s3://`)) {
+		l.list.Keys = URI
+	}
+	if d.Format == CSV {
+		if err := l.dialect(first); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// allHold tells whether a text stands in every one of the first lines.
+func allHold(lines [][]byte, text string) bool {
+	return len(lines) > 0 && !slices.ContainsFunc(lines, func(line []byte) bool { return !bytes.Contains(line, []byte(text)) })
+}
+
+func newReader(r io.Reader, d Description, limits Limits) (*Reader, error) {
+	if d.Format == InventoryManifest || d.Format == Parquet {
+		return nil, fmt.Errorf("manifest: format %d is no list to read from its beginning to its end", d.Format)
+	}
+	l := &Reader{list: d}
+	l.columns.separator = ','
+	switch d.Format {
+	case InventoryPart, BatchReport:
+		l.columns.known, l.columns.open = true, true
+		l.columns.fields = unnamed
+	}
+	if err := l.lines.open(r, limits.withDefaults()); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
 // KeysAre tells how the list writes its keys, before the first call of Next; without it
-// they are as they are. JSON Lines have no other way.
-func (r *Reader) KeysAre(e KeyEncoding) { r.decode = e }
+// they are as they are.
+func (r *Reader) KeysAre(e KeyEncoding) { r.list.Keys = e }
+
+// Operation tells what the list is signed for, before the first call of Next.
+func (r *Reader) Operation(op s3op.Operation) { r.list.Operation = op }
 
 // Next reads the next entry. It returns io.EOF at the end of a list, and a *BrokenError
 // where a list cannot be read on or has no entries. Any other error is the source's own,
@@ -102,7 +151,13 @@ func (r *Reader) read(e *Entry) error {
 
 func (r *Reader) next(e *Entry) error {
 	for {
-		line, err := r.lines.next(false)
+		var line []byte
+		var err error
+		if r.list.Format == Request {
+			line, err = r.element()
+		} else {
+			line, err = r.lines.next(false)
+		}
 		if err != nil {
 			return err
 		}
@@ -110,45 +165,99 @@ func (r *Reader) next(e *Entry) error {
 			continue
 		}
 		*e = Entry{Line: r.lines.number}
-		switch r.format {
+		isEntry := true
+		switch r.list.Format {
 		case Text:
-			e.Key, e.Err = r.key(line)
-		case JSONLines:
-			r.item(e, line)
+			isEntry = r.textLine(e, line)
+		case JSONLines, Request:
+			isEntry = r.item(e, line)
 		default:
-			isEntry, err := r.row(e, line)
-			if err != nil {
-				return err
-			}
-			if !isEntry {
-				continue
-			}
+			isEntry, err = r.row(e, line)
 		}
-		return nil
+		if err != nil {
+			return err
+		}
+		if isEntry {
+			return nil
+		}
 	}
+}
+
+// What a line may be that looks like a slip; a key may be written so, too.
+const (
+	warnComment = "the line begins with # and is signed as a key: leave it out if it is a comment"
+	warnHeader  = "the first line is a column's name and is signed as a key: leave it out, or end the list's name with .csv"
+	warnQuoted  = "the line is in quotation marks and signed with them: leave them out, or end the list's name with .csv if it is CSV"
+	warnMark    = "the line begins with a byte order mark, as where two files were joined, and is signed with it: leave it out"
+	warnCtrlZ   = "the line ends with Ctrl-Z, DOS's mark of a text's end, and is signed with it: leave it out"
+	ctrlZ       = 0x1a
+)
+
+var mark = []byte("\xef\xbb\xbf") // UTF-8's byte order mark
+
+// textLine makes an entry of a line of text. A Ctrl-Z alone at the end is none.
+func (r *Reader) textLine(e *Entry, line []byte) (isEntry bool) {
+	switch line[0] {
+	case '#':
+		e.Warning = warnComment
+	case '"':
+		if len(line) > 1 && line[len(line)-1] == '"' {
+			e.Warning = warnQuoted
+		}
+	case mark[0]:
+		if bytes.HasPrefix(line, mark) {
+			e.Warning = warnMark
+		}
+	}
+	if !r.begun {
+		r.begun = true
+		if name := string(line); name == "key" || name == "Key" || name == "KEY" {
+			e.Warning = warnHeader
+		}
+	}
+	if line[len(line)-1] == ctrlZ {
+		if len(line) == 1 && r.lines.atEnd() {
+			return false
+		}
+		e.Warning = warnCtrlZ
+	}
+	if r.list.Keys == URI && line[0] == '#' {
+		return false // no URI begins so
+	}
+	e.Err = r.key(e, line)
+	return true
 }
 
 // errNotUTF8 is the mistake of an entry in another encoding, such as Latin-1.
 var errNotUTF8 = errors.New("the line is not UTF-8, which S3's keys are: save the list as UTF-8")
 
 // key makes a key of its bytes in the list, which it takes over.
-func (r *Reader) key(text []byte) (string, error) {
-	if r.decode != AsIs {
-		return decodeKey(text, r.decode)
+func (r *Reader) key(e *Entry, text []byte) (err error) {
+	switch r.list.Keys {
+	case AsIs:
+		if !utf8.Valid(text) {
+			return errNotUTF8
+		}
+		e.Key = shared(text)
+	case URI:
+		return e.uri(text)
+	default:
+		e.Key, err = decodeKey(text, r.list.Keys)
 	}
-	if !utf8.Valid(text) {
-		return "", errNotUTF8
-	}
-	return shared(text), nil
+	return err
 }
 
-func (r *Reader) item(e *Entry, line []byte) {
-	key, options, err := bulk.DecodeItem(line, r.room())
-	if err != nil {
-		e.Err = itemError(err)
-		return
+// uri takes the bucket and the key from an S3 URI.
+func (e *Entry) uri(text []byte) error {
+	if !utf8.Valid(text) {
+		return errNotUTF8
 	}
-	e.Key, e.Options = key, r.keep(options)
+	bucket, key, ok := cutURI(shared(text))
+	if !ok {
+		return errNoURI
+	}
+	e.Bucket, e.Key = bucket, key
+	return nil
 }
 
 // itemError leaves out the code, which is a request's.
@@ -229,7 +338,7 @@ const blockBytes = 128 << 10
 // --ultra keeps to.
 const windowBytes = 8 << 20
 
-func (l *lines) open(r io.Reader, c Compression, limits Limits) error {
+func (l *lines) open(r io.Reader, limits Limits) error {
 	l.source.Reader = r
 	l.limits = limits
 	buffered := bufio.NewReaderSize(&l.source, 32<<10)
@@ -237,13 +346,12 @@ func (l *lines) open(r io.Reader, c Compression, limits Limits) error {
 	if l.source.err != nil {
 		return l.source.err
 	}
+	c := Plain // whatever its name says
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		c = Gzip
-	case bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(head, zstdMagic):
 		c = Zstd
-	case len(head) == 0:
-		c = Plain // an empty object, which has no entries
 	}
 	switch c {
 	case Plain:
@@ -269,12 +377,28 @@ func (l *lines) skipMark() error {
 	}
 	text := l.block[:l.end]
 	switch {
-	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
-		l.begin, l.seen = 3, 3
+	case bytes.HasPrefix(text, mark):
+		l.begin, l.from, l.seen = 3, 3, 3
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
 		return &BrokenError{Line: 1, Reason: "it is UTF-16: save it as UTF-8"}
 	}
 	return nil
+}
+
+// head is the beginning of the text, up to sniffBytes or what a block has.
+func (l *lines) head() (head []byte, atEnd bool) {
+	for l.end-l.begin < sniffBytes && l.err == nil {
+		l.fill()
+	}
+	return l.block[l.begin:min(l.end, l.begin+sniffBytes)], l.err == io.EOF && l.end-l.begin <= sniffBytes
+}
+
+// atEnd tells whether no text follows the line that was cut off last.
+func (l *lines) atEnd() bool {
+	for l.seen == l.end && l.err == nil {
+		l.fill()
+	}
+	return l.seen == l.end
 }
 
 // next cuts off the next line, without its end; with more, it begins where the one before
