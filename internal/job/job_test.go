@@ -220,7 +220,7 @@ func gzipped(text string) []byte {
 func TestNoList(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "manifest", 20*time.Second)
+	fn := b.start(t, 20*time.Second)
 	for _, key := range []string{"manifests/", "manifests/2026/", "manifests/.DS_Store", "manifests/README.md", "manifests/8f3c.csv.metadata", "manifests/_SUCCESS"} {
 		b.put(t, "lists", key, nil, nil)
 		if _, err := fn.Invoke(t.Context(), s3Event("lists", key, "", "01")); err != nil {
@@ -240,7 +240,7 @@ func TestNoList(t *testing.T) {
 func TestListsOfTools(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	fn := b.start(t, "manifest", 20*time.Second)
+	fn := b.start(t, 20*time.Second)
 	b.put(t, "photos", "a.jpg", []byte("one"), nil)
 	for _, test := range []struct {
 		key, text string

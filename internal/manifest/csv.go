@@ -198,14 +198,12 @@ var (
 // The error ends the list.
 func (r *Reader) row(e *Entry, line []byte) (isEntry bool, err error) {
 	c := &r.columns
-	switch line[0] { // of what is no part of a CSV; a bucket's name begins otherwise
-	case '#', mark[0], ctrlZ, 's', 'S', '"':
+	if first := line[0]; !c.known || first == '#' || first == mark[0] || first == ctrlZ {
 		var skip bool
 		if line, skip = r.aside(e, line); skip {
 			return false, nil
 		}
 	}
-	quoted := bytes.IndexByte(line, '"') >= 0
 	fields, problem, err := r.split(line)
 	if err != nil {
 		return false, err
@@ -247,7 +245,7 @@ func (r *Reader) row(e *Entry, line []byte) (isEntry bool, err error) {
 		e.Err = fmt.Errorf("the row has too few columns: %d of %d", len(fields), len(c.fields))
 	case len(fields) < 2 && !c.named && c.fields[0].kind != uriColumn:
 		e.Err = errors.New(`the row has too few columns: write bucket,key or, in the first line, a header such as "key"`)
-	case len(fields) == 3 && !c.named && !c.open && !quoted && !mayBeVersion(fields[2]):
+	case len(fields) == 3 && !c.named && !c.open && !mayBeVersion(fields[2]) && bytes.IndexByte(line, '"') < 0:
 		e.Err = errThird
 	default:
 		return r.take(e, fields), nil

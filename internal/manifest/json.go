@@ -14,9 +14,11 @@ import (
 
 // item makes an entry of a line of JSON Lines. A folder and a delete marker are none.
 func (r *Reader) item(e *Entry, line []byte) (isEntry bool) {
-	line = bytes.TrimPrefix(line, mark) // of a file that was joined to another
-	if len(line) == 0 || len(line) == 1 && line[0] == ctrlZ && r.lines.atEnd() {
-		return false
+	if line[0] == mark[0] || line[0] == ctrlZ { // of a file that was joined to another, or DOS's end of one
+		line = bytes.TrimPrefix(line, mark)
+		if len(line) == 0 || len(line) == 1 && r.lines.atEnd() {
+			return false
+		}
 	}
 	if line[0] != '{' || !r.listing {
 		if line[0] == '{' {
