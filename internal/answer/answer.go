@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/localname"
 	"bulkpresign/internal/sigv4"
 )
 
@@ -21,6 +22,10 @@ type rendering struct {
 	withParts   bool // URLs of parts are among those of the text
 	withHeaders bool // clients must send headers with some URL of the text
 	apart       bool // each URL of a curl file needs options of its own
+
+	names localname.Names // of the files of the text
+	last  string          // of them
+	named int             // the number of its key, from 1
 
 	formText []byte            // what the forms of formsOf have in common, as it stands in the answer
 	formsOf  *sigv4.PostSigner // nil before the first form

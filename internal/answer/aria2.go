@@ -5,7 +5,7 @@ package answer
 // https://aria2.github.io/manual/en/html/aria2c.html#input-file
 func (w *rendering) aria2(i int, part string) {
 	key := w.plan.Key(i)
-	name := fileName(key)
+	name := w.fileName(i)
 	w.renamed(key, name)
 	w.url(i, part)
 	w.text("\n  out=" + name + "\n")

@@ -42,7 +42,7 @@ func curlRenames(op s3op.Operation, key string) bool {
 // curl writes a URL and what goes with it as options of a config file.
 func (w *rendering) curl(i int, part string) {
 	key, operation := w.plan.Key(i), w.plan.Operation
-	name := fileName(key)
+	name := w.fileName(i)
 	if part != "" {
 		name += ".part" + part
 	}

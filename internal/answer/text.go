@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/localname"
 	"bulkpresign/internal/s3op"
 )
 
@@ -63,21 +64,36 @@ func (w *rendering) lines(l *layout, i int) {
 	}
 }
 
-// uri writes a line of a list of URLs.
+// uri writes a line of a list of URLs. Headers without which S3 refuses the URL are comments
+// before it, since a list has no other place for them.
 //
 // https://www.rfc-editor.org/rfc/rfc2483#section-5
 func (w *rendering) uri(i int, part string) {
+	for _, o := range w.plan.Options(i) {
+		if o.ID.IsHeader() {
+			w.text("# send with header " + o.WireName() + ": " + o.Value + "\r\n")
+		}
+	}
 	w.url(i, part)
 	w.text("\r\n")
 }
 
 func (w *rendering) uriFailed(i int, f bulk.Failure) {
-	w.text("# " + string(f.Code) + " " + fileName(f.Key) + "\r\n")
+	w.text("# " + string(f.Code) + " " + localname.Of(f.Key) + "\r\n")
 }
 
 // commented says in a comment that a key failed.
 func (w *rendering) commented(i int, f bulk.Failure) {
-	w.text("# " + string(f.Code) + " " + fileName(f.Key) + "\n")
+	w.text("# " + string(f.Code) + " " + localname.Of(f.Key) + "\n")
+}
+
+// fileName is what the file of the key numbered i is to be called: a name of its own on every
+// file system.
+func (w *rendering) fileName(i int) string {
+	if w.named != i+1 { // else the key has several URLs
+		w.last, w.named = w.names.Of(w.plan.Key(i)), i+1
+	}
+	return w.last
 }
 
 // renamed says in a comment that a file cannot be called what its key is.
