@@ -198,6 +198,16 @@ type result struct {
 	Headers        map[string]string            `json:"headers"`
 	ItemHeaders    map[string]map[string]string `json:"item_headers"`
 	Errors         map[string]keyError          `json:"errors"`
+	Objects        map[string]object            `json:"objects"`
+	Next           string                       `json:"continuation_token"`
+}
+
+// object is what S3 says of one.
+type object struct {
+	Size         int64     `json:"size"`
+	ETag         string    `json:"etag"`
+	LastModified time.Time `json:"last_modified"`
+	StorageClass string    `json:"storage_class"`
 }
 
 type keyError struct {

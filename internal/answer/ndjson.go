@@ -19,6 +19,10 @@ func (w *rendering) ndjson(i int, part string) {
 		w.name("headers")
 		w.headers(w.plan.Options(i))
 	}
+	if w.plan.Is(i, bulk.Described) {
+		w.name("object")
+		w.described(w.plan.Object(i))
+	}
 	w.end()
 	w.text("\n")
 }

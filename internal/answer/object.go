@@ -6,6 +6,7 @@ import (
 
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/s3query"
 	"bulkpresign/internal/s3url"
 )
 
@@ -49,6 +50,7 @@ var (
 // besides are the sections of what else is to be said of a key.
 var besides = []section{
 	{"item_headers", bulk.OwnHeaders, false, func(w *rendering, i int) { w.headers(w.plan.Options(i)) }},
+	{"objects", bulk.Described, false, func(w *rendering, i int) { w.described(w.plan.Object(i)) }},
 	{"errors", bulk.Failed, false, func(w *rendering, i int) { w.failure(w.plan.Failure(i)) }},
 }
 
@@ -140,6 +142,9 @@ func (w *rendering) head() {
 	if p.Explains() {
 		w.explain(p.Rules)
 	}
+	if p.Next() != "" {
+		w.pair("continuation_token", p.Next())
+	}
 	if w.format == bulk.Compact {
 		w.pair("base", string(p.Presigner().Base()))
 		w.pair("query", string(p.Presigner().Query()))
@@ -202,6 +207,21 @@ func (w *writer) headers(settled []s3op.Option) {
 		if o.ID.IsHeader() {
 			w.pair(o.WireName(), o.Value)
 		}
+	}
+	w.end()
+}
+
+// described writes what S3 says of an object.
+func (w *writer) described(o s3query.Object) {
+	w.begin()
+	w.name("size")
+	w.dst = strconv.AppendInt(w.dst, o.Size, 10)
+	w.pair("etag", o.ETag)
+	if !o.LastModified.IsZero() {
+		w.pair("last_modified", o.LastModified.UTC().Format(time.RFC3339))
+	}
+	if o.StorageClass != "" {
+		w.pair("storage_class", o.StorageClass)
 	}
 	w.end()
 }

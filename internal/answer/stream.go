@@ -69,7 +69,7 @@ func (t *Stream) Append(ctx context.Context, entries []bulk.Entry, room int) (ta
 	}
 	defer t.out.flush()
 	for i := range entries {
-		if i > 0 && t.out.zip.Len() >= room && p.Operation != s3op.MultipartUpload { // what was begun is not to be begun again
+		if i > 0 && t.out.zip.Len() >= room && p.Operation != s3op.MultipartUpload && !t.Verifies() { // what was begun, or looked at, is not to be again
 			return i, nil
 		}
 		t.out.lines(&ndjson, i)

@@ -90,6 +90,7 @@ func functionVersion() string {
 // keyCodes are the codes that a key can be refused with, each a metric of its own.
 var keyCodes = []bulk.Code{
 	bulk.EmptyKey, bulk.KeyTooLong, bulk.KeyNotAllowed, bulk.UnsafeKey, bulk.InvalidOption, bulk.ConflictingItem,
+	bulk.NotFound, bulk.Forbidden, bulk.Archived, bulk.NotVerified,
 }
 
 // metrics are those of docs/audit.md. One for each code is there only when the code

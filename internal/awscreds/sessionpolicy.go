@@ -88,6 +88,16 @@ func (s *Source) policyOf(partition string, need *bulk.Need, prefixes []string) 
 		fmt.Fprintf(&b, `"%s%s*"`, folder, literally(prefix))
 	}
 	b.WriteString(end)
+	if need.List {
+		fmt.Fprintf(&b, `,{"Effect":"Allow","Action":"s3:ListBucket","Resource":"%s","Condition":{"StringLike":{"s3:prefix":[`, bucketOf(partition, need.Bucket))
+		for i, prefix := range prefixes {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, `"%s*"`, literally(prefix))
+		}
+		b.WriteString(`]}}}`)
+	}
 	if need.Operation == s3op.CopyObject || need.Operation == s3op.UploadPartCopy { // the URL says which object is read
 		b.WriteString(`,{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion","s3:GetObjectTagging","s3:GetObjectVersionTagging"],"Resource":"*"}`)
 	}

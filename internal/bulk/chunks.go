@@ -43,7 +43,7 @@ type Chunks struct {
 // notice. An error is an *Error.
 func (s *Service) Chunks(ctx context.Context, caller policy.Caller, r *Request) (*Chunks, error) {
 	own := *r
-	own.Items, own.own, own.Count = nil, nil, 0
+	own.Items, own.own, own.Count, own.Source = nil, nil, 0, Keys
 	count := r.Count
 	if r.Source != Keys {
 		count = -1
@@ -80,6 +80,9 @@ func (c *Chunks) Size() int {
 	if c.plan.Operation == s3op.MultipartUpload {
 		return s3query.MaxConnections
 	}
+	if c.plan.request.Verify != VerifyNot {
+		return verifyChunk
+	}
 	return max(1, chunk/max(1, len(c.plan.parts)))
 }
 
@@ -98,6 +101,9 @@ func (c *Chunks) Next(ctx context.Context, entries []Entry) (renewed bool, err e
 	p.signAll(p.signatures, p.paths)
 	if p.Operation == s3op.MultipartUpload {
 		err = c.service.begin(ctx, p, len(entries))
+	}
+	if p.request.Verify != VerifyNot {
+		c.service.verify(ctx, p)
 	}
 	return renewed, err
 }

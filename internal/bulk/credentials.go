@@ -22,6 +22,7 @@ type Need struct {
 	Bucket    string
 	Operation s3op.Operation
 	Prefixes  []string      // every key that is signed begins with one of them
+	List      bool          // the keys under the prefixes are to be listed, too
 	Lifetime  time.Duration // that the credentials should outlive
 	Strict    bool          // those that do not are of no use
 }
@@ -43,6 +44,7 @@ func (p *Plan) need(caller policy.Caller, allowed *policy.Policy) Need {
 		Bucket:    p.Bucket,
 		Operation: p.Operation,
 		Prefixes:  prefixes,
+		List:      p.request.Source == Prefix,
 		Lifetime:  time.Duration(p.wanted) * time.Second,
 		Strict:    p.request.StrictExpiry,
 	}

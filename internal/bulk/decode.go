@@ -43,8 +43,8 @@ func Decode(text []byte, limit int) (*Request, error) {
 	if d.sources != 1 {
 		return nil, failf(InvalidRequest, `exactly one of "keys", "prefix" and "manifest" must be given`)
 	}
-	if d.request.Continuation != "" && d.request.Source != Prefix {
-		return nil, failf(InvalidRequest, `field "continuation_token" goes with "prefix": leave it out with %q`, d.request.Source)
+	if err := d.request.fitSource(); err != nil {
+		return nil, err
 	}
 	s3op.Sort(d.request.Options)
 	return d.request, nil
@@ -96,6 +96,14 @@ func (d *decoder) field(name string) error {
 		return d.manifest()
 	case "continuation_token":
 		return d.named(&r.Continuation, "leave it out to begin at the first key")
+	case "suffix":
+		return d.text(&r.Suffix)
+	case "start_after":
+		return d.text(&r.StartAfter)
+	case "folder_markers":
+		return d.bool(&r.FolderMarkers)
+	case "verify":
+		return d.verify()
 	case "expires_in":
 		return d.expiresIn()
 	case "strict_expiry":
@@ -109,11 +117,43 @@ func (d *decoder) field(name string) error {
 	case "encoding":
 		return d.oneOf(&r.Encoding, "identity", "gzip")
 	}
-	// verify
-	if err := d.Skip(); err != nil {
+	panic("bulk: a field that is listed is not read: " + name)
+}
+
+// verify reads how S3 is to be asked about the objects.
+func (d *decoder) verify() error {
+	var how string
+	if err := d.oneOf(&how, "head", "describe"); err != nil {
 		return err
 	}
-	return failf(InvalidRequest, `field %q is not served yet: leave it out`, name)
+	d.request.Verify = VerifyHead
+	if how == "describe" {
+		d.request.Verify = VerifyDescribe
+	}
+	return nil
+}
+
+// fitSource judges the fields that go with one source of keys alone.
+func (r *Request) fitSource() error {
+	if r.Source == Prefix {
+		return nil
+	}
+	if r.StartAfter != "" && r.Operation == s3op.ListObjectsV2 { // there it is the option
+		id, _ := s3op.Lookup("start_after")
+		r.Options = append(r.Options, s3op.Option{ID: id, Value: r.StartAfter})
+		r.StartAfter = ""
+	}
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{
+		{"continuation_token", r.Continuation != ""}, {"suffix", r.Suffix != ""}, {"start_after", r.StartAfter != ""}, {"folder_markers", r.FolderMarkers},
+	} {
+		if f.given {
+			return failf(InvalidRequest, `field %q goes with "prefix": leave it out with %q`, f.name, r.Source)
+		}
+	}
+	return nil
 }
 
 // named reads a text that must not be empty; instead is what else to write.

@@ -30,6 +30,14 @@ const (
 	UploadFailed    Code = "UploadFailed" // S3 did not begin or list an upload
 )
 
+// Codes of keys that S3 was asked about.
+const (
+	NotFound    Code = "NotFound"    // there is no such object
+	Forbidden   Code = "Forbidden"   // S3 lets the service's role not read it, or does not say that it is missing
+	Archived    Code = "Archived"    // it must be restored first
+	NotVerified Code = "NotVerified" // there was no time, or no answer
+)
+
 // Error is why a whole request failed. Its Detail is for the caller: it says what
 // was wrong and what to do, and holds nothing internal.
 type Error struct {

@@ -37,6 +37,7 @@ func (p *Plan) clear() {
 	p.paths = slices.Grow(p.paths[:0], n)
 	clear(p.failures)
 	clear(p.uploads)
+	clear(p.objects)
 	p.any = 0
 }
 

@@ -31,6 +31,9 @@ type Service struct {
 
 	// S3 is asked for a caller: to begin an upload, say.
 	S3 *s3query.Client
+
+	// ListKeys says that the service may list buckets for a caller who waits.
+	ListKeys bool
 }
 
 // Plan is a batch that has been judged, with everything known but the signatures:
@@ -61,10 +64,13 @@ type Plan struct {
 	needed  Need              // what the credentials are for
 
 	entries  []entry
-	uploads  map[int32]*Upload // by item; of a MultipartUpload
-	failures map[int32]failure // by entry
-	any      Traits            // of all entries together
-	urls     int               // of all entries together
+	uploads  map[int32]*Upload        // by item; of a MultipartUpload
+	objects  map[int32]s3query.Object // by item; what S3 says of them, where it was asked
+	listed   *listing                 // what the keys were listed by, or nil
+	next     string                   // with listed: where the next request goes on; empty at the end
+	failures map[int32]failure        // by entry
+	any      Traits                   // of all entries together
+	urls     int                      // of all entries together
 
 	signing
 }
@@ -94,6 +100,7 @@ const (
 	InUpload                      // it has an upload in parts, of several URLs
 	Failed                        // it is not signed
 	OwnHeaders                    // its client must send other headers than the batch's
+	Described                     // it is known what S3 has there
 )
 
 // Has tells whether one of some traits is there.
@@ -109,6 +116,9 @@ type failure struct {
 // Plan judges a caller's request that has its keys with it: who serves another source
 // brings them here. An error is an *Error.
 func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*Plan, error) {
+	if r.Source == Prefix {
+		return s.planPrefix(ctx, caller, r)
+	}
 	if r.Source != Keys {
 		return nil, failf(InvalidRequest, `field %q takes longer than a caller can wait: give "keys" here, or send the request to the queue of the jobs, whose results go to a bucket`, r.Source)
 	}
@@ -120,16 +130,27 @@ func (s *Service) Plan(ctx context.Context, caller policy.Caller, r *Request) (*
 		return nil, failf(InvalidOption, "the batch's options would have to be merged with those of %d items, which is too much work: give those items all their options themselves, or split the request", n/len(r.Options))
 	}
 	p.judgeKeys(&s.Policy)
+	if err := s.finish(ctx, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// finish asks S3 what there is to ask about keys that were judged, and sums up.
+func (s *Service) finish(ctx context.Context, p *Plan) error {
 	if p.grant != nil {
 		p.Rules = p.grant.Rules()
 	}
 	if p.Operation == s3op.MultipartUpload {
 		if err := s.begin(ctx, p, maxBegun); err != nil {
-			return nil, err
+			return err
 		}
 	}
+	if p.request.Verify != VerifyNot {
+		s.verify(ctx, p)
+	}
 	p.sum()
-	return p, nil
+	return nil
 }
 
 // sum finds what the entries have together.
@@ -146,6 +167,9 @@ func (p *Plan) sum() {
 func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request, count int) (*Plan, error) {
 	p := &Plan{request: r, Bucket: r.Bucket, Operation: r.Operation, count: count}
 	if err := s.allow(p, caller, count); err != nil {
+		return nil, err
+	}
+	if err := p.judgeVerify(); err != nil {
 		return nil, err
 	}
 	if err := p.judgeOptions(); err != nil {

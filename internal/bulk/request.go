@@ -31,6 +31,11 @@ type Request struct {
 	Prefix           string // with the source Prefix; empty is the whole bucket
 	Manifest         Object // with the source Manifest
 	Continuation     string // with the source Prefix: where the last answer stopped
+	Suffix           string // with the source Prefix: only keys that end in it
+	StartAfter       string // with the source Prefix: only keys that come after it
+	FolderMarkers    bool   // with the source Prefix: objects that stand for folders, too
+	Room             Room   // with the source Prefix: of the answer; the transport's to say
+	Verify           Verify
 	Bucket           string // empty: the only one that is allowed
 	Operation        s3op.Operation
 	ExpiresIn        int64 // seconds; 0 is the configured default
@@ -68,7 +73,7 @@ func ParseObject(url string) (o Object, ok bool) {
 
 // fields are the request's members beside the signing options.
 var fields = []string{"bucket", "operation", "keys", "prefix", "manifest", "expires_in", "strict_expiry", "format",
-	"encoding", "allow_dot_segments", "verify", "continuation_token", "explain"}
+	"encoding", "allow_dot_segments", "verify", "continuation_token", "suffix", "start_after", "folder_markers", "explain"}
 
 // IsField tells whether a request may have a member of this name.
 func IsField(name string) bool {

@@ -36,6 +36,7 @@ type Config struct {
 	ExternalID  string        // that the signing role's trust asks for, or empty
 	Settings    string        // the number of the record of all settings, or empty
 	RetryAfter  time.Duration // until a message of QueueURL that failed comes again; 0: its visibility timeout
+	ListKeys    bool          // a caller who waits may name a prefix: the role may list it
 	StreamREST  bool          // a REST API in front takes streamed answers
 
 	AllowedOrigins []string // whose pages may call by way of a REST API; "*" is every page
@@ -104,6 +105,7 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	c.Policy.MaxKeys = int(l.number("PRESIGN_MAX_KEYS", defaultMaxKeys, 1, mostMaxKeys))
 	c.StreamREST = l.flag("PRESIGN_RESPONSE_STREAM")
 	c.AllowedOrigins = l.origins("PRESIGN_ALLOWED_ORIGINS")
+	c.ListKeys = l.flag("PRESIGN_LIST_KEYS")
 	c.SigningRole = l.signingRole(c.Policy.MaxExpiresIn)
 	c.Session = l.session(c.Policy.Buckets)
 	c.Attribution = l.flag("PRESIGN_ATTRIBUTION")

@@ -14,7 +14,7 @@ const prefix = "PRESIGN_"
 
 // variables are all of them, less the prefix and in lower case.
 var variables = []string{
-	"buckets", "operations", "key_prefix", "default_expires_in", "max_expires_in", "max_keys", "policy", "endpoint_url", "addressing",
+	"buckets", "operations", "key_prefix", "default_expires_in", "max_expires_in", "max_keys", "list_keys", "policy", "endpoint_url", "addressing",
 	"accelerate", "signing_role_arn", "signing_session", "attribution", "results_bucket", "results_prefix", "response_stream",
 	"manifest_bucket", "manifest_prefix", "queue_url", "retry_after", "notify_queue_url", "max_receives", "results_owner",
 	"signing_external_id", "settings", "allowed_origins",

@@ -80,10 +80,16 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, record *audit.Re
 	if plan, failed = h.planOf(ctx, event, record); failed != nil {
 		return answer
 	}
-	if h.StreamREST && event.isREST {
-		answer.Stream, failed = h.stream(ctx, plan, plan.Format(event.accepted()), record, h.cors(event)...)
-	} else {
-		answer.Whole, failed = h.whole(ctx, event, plan)
+	for more := true; more; {
+		if h.StreamREST && event.isREST {
+			answer.Stream, failed = h.stream(ctx, plan, plan.Format(event.accepted()), record, h.cors(event)...)
+		} else {
+			answer.Whole, failed = h.whole(ctx, event, plan)
+		}
+		plan, more = plan.Shorter(failed)
+	}
+	if plan.Listed() {
+		record.Add(plan)
 	}
 	if failed != nil {
 		h.Service.GiveUp(ctx, plan)
@@ -111,6 +117,21 @@ func (h *Handler) direct(ctx context.Context, payload []byte, record *audit.Reco
 	if failed != nil {
 		return nil, failed
 	}
+	for more := true; more; {
+		response, failed = h.wholeDirect(ctx, plan)
+		plan, more = plan.Shorter(failed)
+	}
+	if plan.Listed() {
+		record.Add(plan)
+	}
+	if failed != nil {
+		h.Service.GiveUp(ctx, plan)
+	}
+	return response, failed
+}
+
+// wholeDirect makes the answer to a direct invoke.
+func (h *Handler) wholeDirect(ctx context.Context, plan *bulk.Plan) (response []byte, failed *bulk.Error) {
 	format := plan.Format(bulk.JSON)
 	switch {
 	case plan.Gzip():
@@ -121,10 +142,7 @@ func (h *Handler) direct(ctx context.Context, payload []byte, record *audit.Reco
 		response, failed = answerPlain(plan, format, answer.Quoted, envelope{`"`, `"`}, `ask for "encoding": "gzip"`)
 	}
 	if h.canDeliver(plan, failed) {
-		response, failed = h.deliver(ctx, plan, format, answer.Bare, envelope{})
-	}
-	if failed != nil {
-		h.Service.GiveUp(ctx, plan)
+		return h.deliver(ctx, plan, format, answer.Bare, envelope{})
 	}
 	return response, failed
 }
@@ -142,13 +160,29 @@ func (h *Handler) plan(ctx context.Context, record *audit.Record, body []byte, e
 			request.Format = &format
 		}
 		record.Items, record.Operation = request.Count, request.Operation.String()
+		request.Room = h.room(event, request)
 		plan, err = h.Service.Plan(ctx, record.Caller, request)
 	}
 	if err != nil {
 		return nil, asError(err)
 	}
-	record.Add(plan)
+	if plan.Listed() { // which of its keys are handed out is not known yet
+		record.Items = request.Count
+	} else {
+		record.Add(plan)
+	}
 	return plan, nil
+}
+
+// room is that of the answer to a request.
+func (h *Handler) room(event *httpEvent, request *bulk.Request) bulk.Room {
+	switch {
+	case event == nil:
+		return bulk.Room{Bytes: MaxResponse, Zip: request.Encoding == "gzip"}
+	case h.StreamREST && event.isREST:
+		return bulk.Room{Bytes: MaxStreamed}
+	}
+	return bulk.Room{Bytes: MaxResponse, Zip: event.acceptsGzip()}
 }
 
 // end turns a panic into an answer and writes the record of the request.

@@ -93,7 +93,7 @@ func answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Err
 // canDeliver tells whether an answer that does not fit has another place to go. Part
 // numbers can make more URLs of a request than it may have keys.
 func (h *Handler) canDeliver(plan *bulk.Plan, failed *bulk.Error) bool {
-	return failed != nil && failed.Code == bulk.ResponseTooLarge && h.Results != nil &&
+	return failed != nil && failed.Code == bulk.ResponseTooLarge && h.Results != nil && !plan.Listed() &&
 		plan.URLs() <= h.Service.Policy.MaxKeys
 }
 

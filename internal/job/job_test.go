@@ -103,6 +103,31 @@ func TestManifestSignsAList(t *testing.T) {
 	works(t, lines[0].URL, "one")
 }
 
+// A job looks at each object, too, where it is asked to, and its summary counts what it found.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, 10*time.Second)
+	b.put(t, "photos", "there", []byte("one"), nil)
+	deliver(t, fn, `{"keys":["there","missing"],"verify":"head"}`)
+	s, _ := b.only(t)
+	if s.Signed != 1 || s.Failed["NotFound"] != 1 {
+		t.Errorf("keys: %+v", s)
+	}
+
+	b = newBed(t, nil)
+	fn = b.start(t, 10*time.Second)
+	b.put(t, "photos", "there", []byte("one"), nil)
+	b.put(t, "lists", "manifests/a.txt", []byte("missing\nthere\nmissing too\n"), nil)
+	deliver(t, fn, `{"manifest":"s3://lists/manifests/a.txt","verify":"describe"}`)
+	s, _ = b.only(t)
+	lines := b.lines(t, s)
+	if s.Signed != 1 || s.Failed["NotFound"] != 2 || len(lines) != 3 || lines[0].Error.Code != "NotFound" {
+		t.Fatalf("a list: %+v", s)
+	}
+	works(t, lines[1].URL, "one")
+}
+
 // A manifest of S3 Batch Operations writes keys as URLs do, which its metadata says, also
 // when a request names it.
 func TestKeyEncoding(t *testing.T) {

@@ -27,6 +27,16 @@ type Object struct {
 // them: no bytes under a key that ends in a slash.
 func (o *Object) IsFolder() bool { return o.Size == 0 && strings.HasSuffix(o.Key, "/") }
 
+// MayBeArchived tells whether a listing leaves open that the object must be restored first: it
+// says neither what has been restored nor what S3 itself has archived.
+func (o *Object) MayBeArchived() bool {
+	switch o.StorageClass {
+	case "GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING":
+		return true
+	}
+	return false
+}
+
 // PageSize is the most keys that a page of a listing has.
 const PageSize = 1000
 

@@ -21,7 +21,7 @@ func New(c *config.Config, log *slog.Logger) (*bulk.Service, *awscreds.Source) {
 		Results:     c.Results,
 		Log:         log,
 	}
-	s := &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now, S3: new(s3query.Client)}
+	s := &bulk.Service{Policy: c.Policy, Locate: c.Locate, Credentials: source, Now: time.Now, S3: new(s3query.Client), ListKeys: c.ListKeys}
 	audit.DecidedBy(c.PolicyText, c.Settings)
 	if c.Attribution {
 		s.RequestID = audit.RequestID

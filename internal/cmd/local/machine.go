@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -38,9 +37,8 @@ const (
 	drop    = "manifests/"
 	results = "results" // where results go, under results/
 
-	apiName      = "bulkpresign-api"
-	queueName    = "bulkpresign-queue"
-	manifestName = "bulkpresign-manifest"
+	apiName  = "bulkpresign-api"
+	jobsName = "bulkpresign-jobs" // of the queue and of lists
 
 	// The functions get their credentials once, as in Lambda, where they live for about this long.
 	sessionLength = 12 * time.Hour
@@ -52,7 +50,7 @@ var visitor = s3server.Credentials{AccessKeyID: "localuser", SecretAccessKey: "l
 // A setup says what to run.
 type setup struct {
 	api  string // the api function's binary
-	jobs string // the folder of the other functions' binaries, queue/bootstrap and manifest/bootstrap; "" for none
+	jobs string // the jobs function's binary, "" for none
 	addr string // of the front
 
 	operations string // PRESIGN_OPERATIONS
@@ -106,7 +104,7 @@ func startMachine(s setup) (m *machine, err error) {
 		SessionToken:    rand.Text() + rand.Text(),
 		Expires:         time.Now().Add(sessionLength),
 	}
-	var manifest lambdaapi.Function
+	var jobs lambdaapi.Function
 	ready := make(chan struct{})
 	m.s3, err = s3server.Start(s3server.Config{
 		Region:      region,
@@ -114,7 +112,7 @@ func startMachine(s setup) (m *machine, err error) {
 		Credentials: []s3server.Credentials{role, visitor},
 		Created: func(c s3server.Created) {
 			<-ready
-			m.created(manifest, c)
+			m.created(jobs, c)
 		},
 	})
 	if err != nil {
@@ -130,7 +128,7 @@ func startMachine(s setup) (m *machine, err error) {
 		if env, err = m.startJobs(s, env, functions); err != nil {
 			return nil, err
 		}
-		manifest = functions[manifestName]
+		jobs = functions[jobsName]
 	}
 	close(ready)
 	if m.function, err = m.start(s.api, apiName, 29*time.Second, env); err != nil { // seconds as in template.yaml
@@ -151,10 +149,8 @@ func (s *setup) binaries() []string {
 	if s.jobs == "" {
 		return []string{s.api}
 	}
-	return []string{s.api, s.job("queue"), s.job("manifest")}
+	return []string{s.api, s.jobs}
 }
-
-func (s *setup) job(name string) string { return filepath.Join(s.jobs, name, "bootstrap") }
 
 // cors is what the template's API has with the parameter AllowedOrigins.
 func cors(origins string) *httpapi.CORS {
@@ -178,6 +174,7 @@ func (s *setup) environment(role s3server.Credentials, endpoint string) ([]strin
 		"AWS_SESSION_TOKEN=" + role.SessionToken,
 		"PRESIGN_BUCKETS=" + bucket,
 		"PRESIGN_OPERATIONS=" + s.operations,
+		"PRESIGN_LIST_KEYS=true",
 		"PRESIGN_ENDPOINT_URL=" + endpoint,
 		"PRESIGN_ADDRESSING=path",
 		// The developer's own AWS configuration is nobody's business here.
@@ -229,16 +226,12 @@ func (m *machine) startJobs(s setup, env []string, functions map[string]lambdaap
 		"PRESIGN_MANIFEST_PREFIX="+drop,
 		"PRESIGN_QUEUE_URL="+m.queueURL,
 	)
-	for name, binary := range map[string]string{queueName: s.job("queue"), manifestName: s.job("manifest")} {
-		f, err := m.start(binary, name, 15*time.Minute, env)
-		if err != nil {
-			return nil, err
-		}
-		functions[name] = f
+	if functions[jobsName], err = m.start(s.jobs, jobsName, 15*time.Minute, env); err != nil {
+		return nil, err
 	}
 	source := &sqssource.Source{
 		Queue: client, URL: m.queueURL, ARN: "arn:aws:sqs:" + region + ":" + sqsserver.Account + ":jobs",
-		Function: functions[queueName], ReportBatchItemFailures: true,
+		Function: functions[jobsName], ReportBatchItemFailures: true,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -252,18 +245,18 @@ func (m *machine) startJobs(s setup, env []string, functions map[string]lambdaap
 	return env, nil
 }
 
-// created does what S3 is set up to do with a new object: a list goes to the manifest function, in the background.
-func (m *machine) created(manifest lambdaapi.Function, c s3server.Created) {
+// created does what S3 is set up to do with a new object: a list goes to the jobs function, in the background.
+func (m *machine) created(jobs lambdaapi.Function, c s3server.Created) {
 	switch {
 	case c.Bucket == results && strings.HasSuffix(c.Key, "/summary.json"):
 		select {
 		case m.results <- c:
 		default:
 		}
-	case c.Bucket == lists && strings.HasPrefix(c.Key, drop) && manifest != nil:
+	case c.Bucket == lists && strings.HasPrefix(c.Key, drop) && jobs != nil:
 		go func() {
-			if _, err := manifest.Invoke(context.Background(), notification(c)); err != nil {
-				m.asyncFailed(manifestName, err)
+			if _, err := jobs.Invoke(context.Background(), notification(c)); err != nil {
+				m.asyncFailed(jobsName, err)
 			}
 		}()
 	}

@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // of takes all functions of a folder.
 func (s *setup) of(functions string) {
-	s.api, s.jobs = filepath.Join(functions, "api", "bootstrap"), functions
+	s.api, s.jobs = filepath.Join(functions, "api", "bootstrap"), filepath.Join(functions, "jobs", "bootstrap")
 }
 
 func parse(flags *flag.FlagSet, args []string) error {

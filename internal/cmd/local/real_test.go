@@ -39,7 +39,7 @@ var buildFunctions = sync.OnceValues(func() (string, error) {
 			return "", err
 		}
 	}
-	for _, name := range []string{"api", "queue", "manifest"} {
+	for _, name := range []string{"api", "jobs"} {
 		cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", filepath.Join(dir, name, "bootstrap"), "./functions/"+name)
 		cmd.Dir = root
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

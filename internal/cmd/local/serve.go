@@ -31,15 +31,15 @@ func serve(ctx context.Context, s setup, stdout io.Writer) error {
 	fmt.Fprintf(stdout, `The pre-signer is up, with everything on this machine. Ctrl-C ends it, and everything in it is gone then.
 
   HTTP    %[1]s/presign   as API Gateway; callers are known as arn:aws:iam::000000000000:user/local
-  Lambda  %[1]s   Invoke, for boto3 and aws-cli: %[5]s, %[6]s, %[7]s
-  S3      %[2]s   verifies every signature; buckets %[3]s (signed for), %[8]s, %[9]s
+  Lambda  %[1]s   Invoke, for boto3 and aws-cli: %[5]s, %[6]s
+  S3      %[2]s   verifies every signature; buckets %[3]s (signed for), %[7]s, %[8]s
   SQS     %[4]s
 
 Ask for a URL to download from, and one to upload to (then: curl -T FILE 'URL'):
 
   curl -s %[1]s/presign -d '{"keys": ["hello world.txt", "../x"]}'
   curl -s %[1]s/presign -d '{"operation": "PutObject", "keys": ["new.txt"]}'
-`, m.url, m.s3.Endpoint(), bucket, m.queueURL, apiName, queueName, manifestName, lists, results)
+`, m.url, m.s3.Endpoint(), bucket, m.queueURL, apiName, jobsName, lists, results)
 	if s.jobs != "" {
 		fmt.Fprintf(stdout, `
 Drop a list, list the results, and read one (KEY is in the second answer, and below):
