@@ -101,10 +101,10 @@ sbom: build ## A CycloneDX bill of materials for each function: bin/*/bom.json. 
 .PHONY: bench bench-coldstart bench-invoke bench-kernels bench-manifest test-bench
 bench: ## Every contestant's time for a URL, in one run. | Python, Node, Rust, Java (Maven), for some | 5 min, and 7 once to compile Rust's
 	@sh bench/install.sh
-	@go -C bench run .
+	@go -C bench run . -pictures ../docs/pictures
 
 bench-invoke: build ## Whole invocations, against a straightforward function. | | 3 min
-	@cd bench/invoke && go run .
+	@cd bench/invoke && go run . -pictures ../../docs/pictures
 
 bench-coldstart: build ## From process start to first poll, against a bare function. | | 1 min
 	@ARTIFACTS_DIR=.cache/deployed $(MAKE) -s build-ApiFunction
@@ -117,7 +117,8 @@ bench-kernels: build ## What our own SHA-256 is worth in whole invocations. | | 
 MANIFEST_KEYS ?= 100000,1000000,10000000
 bench-manifest: boto3 build ## Lists of up to ten million keys, on one core, beside a boto3 loop. | Linux, Python | 5 min
 	go build -o bin/verify-jobs ./verify/jobs
-	bin/verify-jobs bench -function bin/jobs/bootstrap -keys $(MANIFEST_KEYS)
+	bin/verify-jobs bench -function bin/jobs/bootstrap -keys $(MANIFEST_KEYS) -figures .cache/bench-manifest.json
+	go -C bench run ./drawlists ../.cache/bench-manifest.json ../docs/pictures
 
 test-bench: build ## The benchmarks check what they time. | | 1 min
 	go -C bench vet ./...

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -124,5 +126,15 @@ func TestLastLine(t *testing.T) {
 	const want = "sign 4000 keys: 80.0 x SDK batch, 32.0 x SDK portable, 2.00 x one-stream SHA-256 limit, 0 allocs/URL"
 	if got := lines[len(lines)-1]; got != want {
 		t.Errorf("last line %q, want %q", got, want)
+	}
+
+	folder := t.TempDir()
+	if err := table.draw(folder); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"sign.svg", "sign-batches.svg"} {
+		if picture, err := os.ReadFile(filepath.Join(folder, name)); err != nil || !bytes.Contains(picture, []byte("</svg>")) {
+			t.Errorf("%s: %d bytes, %v", name, len(picture), err)
+		}
 	}
 }

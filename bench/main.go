@@ -1,7 +1,7 @@
 // Bench measures how fast URLs are signed: this project's signer against what else there
 // is, all in one run. It prints one table and, last, a line that sums it up.
 //
-//	sh install.sh   # the contestants that are not Go, where Python and Node are present
+//	sh install.sh   # the contestants that are not Go, each where its language is present
 //	go run .
 package main
 
@@ -36,6 +36,7 @@ func main() {
 	rounds := flag.Int("rounds", 15, "how many `times` each contestant is measured; the median counts")
 	quick := flag.Bool("quick", false, "short for -rounds 3")
 	kernel := flag.String("kernel", "", "the `name` of the SHA-256 kernel that ours uses; the fastest, unless it is given")
+	pictures := flag.String("pictures", "", "draw what was measured into this `folder`")
 	flag.Parse()
 	if *kernel != "" {
 		forced = sha256x16.Named(*kernel, sha256x16.Kernels())
@@ -47,13 +48,13 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := bench(*rounds); err != nil {
+	if err := bench(*rounds, *pictures); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(rounds int) error {
+func bench(rounds int, pictures string) error {
 	keys := workloadKeys()
 	if err := checkOurs(keys); err != nil {
 		return err
@@ -70,7 +71,10 @@ func bench(rounds int) error {
 		return err
 	}
 	t.print(os.Stdout, rounds)
-	return nil
+	if pictures == "" {
+		return nil
+	}
+	return t.draw(pictures)
 }
 
 // coreCounts are the numbers of processors that our signer is measured with.

@@ -13,7 +13,7 @@ import (
 // The whole of it once, and the last line, which others read.
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(&out, []batch{{1, false, 1}, {50, true, 1}}, ""); err != nil {
+	if err := run(&out, []batch{{1, false, 1}, {50, true, 1}}, "", t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"bulkpresign/bench/fn"
+	"bulkpresign/bench/picture"
 	"bulkpresign/internal/standin/httpapi"
 	"bulkpresign/internal/standin/runtimeapi"
 )
@@ -50,6 +51,7 @@ var batches = []batch{{1, false, 300}, {100, false, 100}, {3_500, false, 25}, {4
 func main() {
 	scale := flag.Float64("scale", 1, "multiplies the rounds of measuring; the medians count")
 	against := flag.String("against", "", "a `binary` of our function to measure in the straightforward one's place")
+	pictures := flag.String("pictures", "", "draw what was measured into this `folder`")
 	flag.Parse()
 	if flag.NArg() > 0 || *scale <= 0 {
 		flag.Usage()
@@ -58,7 +60,7 @@ func main() {
 	for i, b := range batches {
 		batches[i].rounds = max(1, int(float64(b.rounds)**scale))
 	}
-	if err := run(os.Stdout, batches, *against); err != nil {
+	if err := run(os.Stdout, batches, *against, *pictures); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-invoke:", err)
 		os.Exit(1)
 	}
@@ -81,7 +83,7 @@ type contestant struct {
 func (c *contestant) median() time.Duration { return fn.Median(c.times) }
 
 // run measures. The straightforward function is built, unless against names another.
-func run(w io.Writer, batches []batch, against string) error {
+func run(w io.Writer, batches []batch, against, pictures string) error {
 	dir, err := os.MkdirTemp("", "invoke")
 	if err != nil {
 		return err
@@ -101,7 +103,32 @@ func run(w io.Writer, batches []batch, against string) error {
 		rows = append(rows, r)
 	}
 	print(w, rows, against)
-	return nil
+	if pictures == "" {
+		return nil
+	}
+	return draw(pictures, rows)
+}
+
+// draw writes two pictures into a folder: time and memory by keys.
+func draw(folder string, rows []*row) error {
+	series := func(name string, value func(*row) float64) picture.Series {
+		s := picture.Series{Name: name}
+		for _, r := range rows {
+			s.Points = append(s.Points, picture.Point{Keys: float64(r.keys), Value: value(r)})
+		}
+		return s
+	}
+	if err := picture.Lines(filepath.Join(folder, "invoke-time.svg"), "One invocation: time by keys", "ms", []picture.Series{
+		series("ours", func(r *row) float64 { return fn.Milliseconds(r.ours.median()) }),
+		series("straightforward, with the Go SDK", func(r *row) float64 { return fn.Milliseconds(r.straightforward.median()) }),
+		series("only moves as many bytes", func(r *row) float64 { return fn.Milliseconds(r.ourEcho.median()) }),
+	}); err != nil {
+		return err
+	}
+	return picture.Lines(filepath.Join(folder, "invoke-memory.svg"), "One process: peak of memory by keys", "MB", []picture.Series{
+		series("ours", func(r *row) float64 { return float64(r.ours.peak) / 1e6 }),
+		series("straightforward, with the Go SDK", func(r *row) float64 { return float64(r.straightforward.peak) / 1e6 }),
+	})
 }
 
 // measure checks that both functions give the same URLs, then takes their times.

@@ -60,6 +60,7 @@ func runBench(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	binary := flags.String("function", "bin/jobs/bootstrap", "the jobs function's binary")
 	sizes := flags.String("keys", "100000,1000000,10000000", "sizes of the lists, smallest first")
 	rounds := flags.Int("rounds", 3, "how often each is measured; the median counts")
+	figures := flags.String("figures", "", "write what was measured as JSON to this file, too; bench/drawlists draws it")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
@@ -151,7 +152,28 @@ func runBench(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	fmt.Printf("\nboto3 %s in a loop, %d keys: %.2f s, ours %.3f s\n\n", boto.version, sampleKeys, median(theirs).Seconds(), median(ours).Seconds())
 	line, err := conclude(all, ratio)
 	fmt.Println(line)
+	if *figures != "" {
+		err = errors.Join(err, writeFigures(*figures, all))
+	}
 	return err
+}
+
+// writeFigures writes the measurements as an array of objects.
+func writeFigures(file string, all []measurement) error {
+	type figure struct {
+		Keys      int     `json:"keys"`
+		Seconds   float64 `json:"seconds"`
+		PeakBytes int64   `json:"peak_bytes"`
+	}
+	var figures []figure
+	for _, m := range all {
+		figures = append(figures, figure{m.keys, m.took.Seconds(), m.peak})
+	}
+	text, err := json.MarshalIndent(figures, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o644)
 }
 
 // conclude makes the closing line and says which bound was missed.
