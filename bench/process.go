@@ -50,7 +50,7 @@ func programs() []program {
 		python("minio", "Python", processKeys),
 		python("awscrt", "Python over C", headline),
 		python("obstore", "Python over Rust, sign of a list", headline),
-		python("libpresign", "Python over C++, without the session token", headline),
+		python("libpresign", "Python over C++, no session token", headline),
 		{"@aws-sdk/s3-request-presigner", "JavaScript", javaScript, []string{"node", "-e", presignerLoop}, processKeys},
 		{"aws4", "JavaScript", javaScript, []string{"node", "-e", aws4Loop, "aws4"}, processKeys},
 		{"aws4fetch", "JavaScript", javaScript, []string{"node", "-e", aws4Loop, "aws4fetch"}, processKeys},
