@@ -15,6 +15,7 @@ import (
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
+	"bulkpresign/internal/s3query"
 	"bulkpresign/internal/s3url"
 )
 
@@ -73,6 +74,7 @@ func newHere(ctx context.Context, o *options, bucket string) (*here, error) {
 			Locate:      func(string) (s3url.Location, error) { return location, nil },
 			Credentials: source,
 			Now:         time.Now,
+			S3:          new(s3query.Client),
 		},
 	}, nil
 }
