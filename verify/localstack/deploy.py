@@ -61,10 +61,15 @@ def references(node):
 
 def without_functions(template):
     left_out = [n for n, r in template["Resources"].items() if r["Type"].startswith(FUNCTIONS)]
-    for section in ("Resources", "Outputs"):
-        for name, node in list(template[section].items()):
-            if name in left_out or not set(left_out).isdisjoint(references(node)):
-                del template[section][name]
+    gone, before = set(left_out), set()
+    while gone != before:  # and what refers to what is gone
+        before = set(gone)
+        for section in ("Resources", "Outputs"):
+            for name, node in list(template[section].items()):
+                if name in gone and section == "Resources" or not gone.isdisjoint(references(node)):
+                    del template[section][name]
+                    if section == "Resources":
+                        gone.add(name)
     return left_out
 
 

@@ -189,7 +189,11 @@ def check_guardrails(template, folder):
         names = " ".join(arn.split("/")[-1] for arn in ([roles] if isinstance(roles, str) else roles))
         if names != want:
             findings.append(f"BucketGuardrails with {parameters} holds {names} to URLs, not {want}")
-    for path in sorted(folder.glob("*.json")):
+    findings += check_signing_role(template, json.loads((folder / "signing-role.json").read_text()))
+    rule, = json.loads((folder / "cors.json").read_text())["CORSRules"]
+    if "ETag" not in rule["ExposeHeaders"] or rule["AllowedHeaders"] != ["*"]:
+        findings.append("cors.json: an upload in parts needs each part's ETag, and a signed header may be any")
+    for path in (folder / name for name in ("bucket-policy.json", "rcp.json", "scp.json")):
         document = json.loads(path.read_text())
         findings += parliament_on_guardrail(path.name, document)
         ages = list(figures(document, "s3:signatureAge"))
@@ -201,6 +205,25 @@ def check_guardrails(template, folder):
     stack = Stack(template, {"Bucket": "amzn-s3-demo-bucket", "SigningRoleArn": "arn:aws:iam::111122223333:role/bulk-presign"})
     if json.loads((folder / "bucket-policy.json").read_text()) != stack.resolve(in_template):
         findings.append("bucket-policy.json is not what the template makes of its parameters")
+    return findings
+
+
+def check_signing_role(template, role):
+    """The role to sign with must have what the functions' own would have had to sign, no more and no less."""
+    parameters = {"Bucket": "amzn-s3-demo-bucket", "BucketAccount": "111122223333", "Operations": "GetObject,PutObject",
+                  "ResultsBucket": "amzn-s3-demo-results"}
+    stack = Stack(template, parameters)
+    own = stack.resolve(template["Resources"]["SigningPolicy"]["Properties"]["PolicyDocument"])
+    want = [s for s in own["Statement"] if s["Sid"].startswith("Sign")]
+    got = [json.loads(json.dumps(s)) for s in role["Permissions"]["Statement"]]
+    for statement in want:  # the example has all in one account
+        statement["Condition"]["StringEquals"]["aws:ResourceAccount"] = "111122223333"
+    findings = parliament_on("signing-role.json", role["Permissions"])
+    if got != want:
+        findings.append(f"signing-role.json grants {got}, and to sign takes {want}")
+    trust, = role["Trust"]["Statement"]
+    if trust["Action"] != "sts:AssumeRole" or "sts:ExternalId" not in trust["Condition"]["StringEquals"] or "*" in str(trust["Principal"]):
+        findings.append("signing-role.json is not for the functions' roles with an external id alone")
     return findings
 
 
