@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -266,6 +267,10 @@ func TestListsOfTools(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
 	fn := b.start(t, 20*time.Second)
+	pandas, err := os.ReadFile("../manifest/testdata/pandas-uri.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
 	b.put(t, "photos", "a.jpg", []byte("one"), nil)
 	for _, test := range []struct {
 		key, text string
@@ -279,6 +284,8 @@ func TestListsOfTools(t *testing.T) {
 		{"manifests/uris.txt", "s3://photos/a.jpg\n", nil, []string{"a.jpg"}, 0},
 		{"manifests/columns.csv", "bucket,key,colour\nphotos,a.jpg,red\n", map[string]string{"presign-extra-columns": "ignore"}, []string{"a.jpg"}, 0},
 		{"manifests/comments.txt", "a.jpg\n# one\n\"two\"\n", nil, []string{"a.jpg", "# one", `"two"`}, 2},
+		{"manifests/pandas.parquet", string(pandas), nil, []string{"a.jpg", "b c.jpg"}, 0},
+		{"manifests/part-00000", string(pandas), map[string]string{"presign-format": "parquet"}, []string{"a.jpg", "b c.jpg"}, 0},
 		{"manifests/request.json.gz", string(gzipped(`{"keys":["a.jpg"]}`)), nil, []string{"a.jpg"}, 0},
 	} {
 		before := b.keys(t, "results")
@@ -312,8 +319,8 @@ func TestListsOfTools(t *testing.T) {
 			}
 		}
 	}
-	if n := len(b.keys(t, "results")); n != 14 {
-		t.Errorf("%d objects, want seven results with a summary each", n)
+	if n := len(b.keys(t, "results")); n != 18 {
+		t.Errorf("%d objects, want nine results with a summary each", n)
 	}
 }
 

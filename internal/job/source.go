@@ -34,8 +34,13 @@ func (r *Runner) feed(ctx context.Context, w *work) (feed, error) {
 	w.described.Operation = w.request.Operation
 	return func(ctx context.Context, p *pump) error {
 		list := w.reader
-		if list == nil {
-			var err error
+		var err error
+		switch {
+		case w.described.Format == manifest.Parquet:
+			if list, err = manifest.ReadParquet(r.Store.ReaderAt(ctx, w.list.Ref), w.list.Size, manifest.Limits{}); err != nil {
+				return err
+			}
+		case list == nil:
 			if list, err = w.described.Read(w.list, manifest.Limits{}); err != nil {
 				return err
 			}

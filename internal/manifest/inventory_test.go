@@ -238,7 +238,7 @@ func TestInventoryParquet(t *testing.T) {
 		Key int64 `parquet:"key"`
 	}{{1}})
 	v = inventory(t, "Parquet", "", other)
-	if _, err := v.OpenParquet(v.Shards[0], bytes.NewReader(other), manifest.Limits{}); err == nil || !strings.Contains(err.Error(), "no inventory of S3") {
+	if _, err := v.OpenParquet(v.Shards[0], bytes.NewReader(other), manifest.Limits{}); err == nil || !strings.Contains(err.Error(), "another type than an inventory of S3") {
 		t.Errorf("keys that are numbers: %v", err)
 	}
 }

@@ -49,7 +49,7 @@ const (
 	InventoryManifest
 
 	// Parquet is a file with a column "key", and perhaps "bucket" and "version_id", for
-	// OpenParquet.
+	// ReadParquet.
 	Parquet
 
 	// InventoryPart is a CSV file of an S3 Inventory, alone: without its manifest.json that

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 
 	"bulkpresign/internal/s3op"
 )
@@ -56,6 +57,24 @@ func (v *Inventory) OpenParquet(s Shard, r io.ReaderAt, limits Limits) (list *Re
 	return &Reader{shard: &shardState{Shard: s, bucket: v.SourceBucket}, parquet: p}, nil
 }
 
+// ReadParquet reads a Parquet file with a column "key", and perhaps "bucket", "version_id"
+// or S3 URIs, as CSV has them. It is read once, 1 MiB at a time, and of each column one
+// page is in memory.
+//
+// The error is a *BrokenError, or the source's own.
+func ReadParquet(r io.ReaderAt, size int64, limits Limits) (list *Reader, err error) {
+	p := &parquetReader{source: &sourceAt{ReaderAt: r, size: size}, limits: limits}
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			list, err = nil, p.broken()
+		}
+	}()
+	if err := p.open(size); err != nil {
+		return nil, err
+	}
+	return &Reader{parquet: p}, nil
+}
+
 // sourceAt remembers why reading failed. It is not asked for what cannot be there, which
 // a broken file may name.
 type sourceAt struct {
@@ -78,21 +97,30 @@ func (s *sourceAt) ReadAt(p []byte, offset int64) (int, error) {
 // parquetReader reads the columns of a flat Parquet file beside each other.
 type parquetReader struct {
 	source *sourceAt
+	gate   *pageGate
 	limits Limits
 	groups []parquet.RowGroup // not begun
 	left   int64              // rows of the group that was begun
 	row    int64              // of the file, from 1
+	meta   []format.RowGroup  // of all groups
+	group  int                // how many were begun
 
-	key, version, deleted int // columns; -1 when there is none
-	columns               [3]parquetColumn
-	arena                 []byte // where keys are put down
+	key, version, deleted, bucket int  // columns; -1 when there is none
+	isURI                         bool // the key is
+	columns                       [4]parquetColumn
+	arena                         []byte // where keys are put down
 }
 
 func (p *parquetReader) broken() error {
 	if p.source.err != nil {
 		return p.source.err
 	}
-	return &BrokenError{Line: p.row, Reason: "it is no valid Parquet file: let S3 write the inventory anew"}
+	if p.gate != nil && p.gate.err != nil {
+		known := *p.gate.err.(*BrokenError)
+		known.Line = p.row
+		return &known
+	}
+	return &BrokenError{Line: p.row, Reason: errBadPage.Error()}
 }
 
 func (p *parquetReader) open(size int64) error {
@@ -106,25 +134,51 @@ func (p *parquetReader) open(size int64) error {
 	if footer := binary.LittleEndian.Uint32(end[:]); footer > maxFooter || int64(footer) > size {
 		return p.broken()
 	}
-	file, err := parquet.OpenFile(p.source, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(parquetBuffer))
+	p.gate = &pageGate{sourceAt: p.source}
+	file, err := parquet.OpenFile(p.gate, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(parquetBuffer))
 	if err != nil {
 		return p.broken()
 	}
-	find := func(name string, kind parquet.Kind) (index int, ok bool) {
-		leaf, found := file.Schema().Lookup(name)
-		if !found {
-			return -1, true
+	p.key, p.version, p.deleted, p.bucket = -1, -1, -1, -1
+	uri := -1
+	for _, path := range file.Schema().Columns() {
+		if len(path) != 1 {
+			continue // within another
 		}
-		return leaf.ColumnIndex, leaf.MaxRepetitionLevel == 0 && leaf.Node.Type().Kind() == kind
+		at, id := roleOf(path[0], s3op.GetObject)
+		var column *int
+		kind := parquet.ByteArray
+		switch {
+		case at == keyRole:
+			column = &p.key
+		case at == uriRole, at == pathRole:
+			column = &uri
+		case at == bucketRole:
+			column = &p.bucket
+		case at == optionRole && id == versionID:
+			column = &p.version
+		case at == deletedRole:
+			column, kind = &p.deleted, parquet.Boolean
+		default:
+			continue
+		}
+		leaf, found := file.Schema().Lookup(path[0])
+		if !found || leaf.MaxRepetitionLevel != 0 || leaf.Node.Type().Kind() != kind || *column >= 0 {
+			if column == &uri {
+				continue
+			}
+			return &BrokenError{Reason: "it is no list: its column" + shownName(path[0]) + " is there twice, or has another type than an inventory of S3 gives it"}
+		}
+		*column = leaf.ColumnIndex
 	}
-	var ok [3]bool
-	p.key, ok[0] = find("key", parquet.ByteArray)
-	p.version, ok[1] = find("version_id", parquet.ByteArray)
-	p.deleted, ok[2] = find("is_delete_marker", parquet.Boolean)
-	if p.key < 0 || ok != [3]bool{true, true, true} {
-		return &BrokenError{Reason: "it is no inventory of S3: it has no column key, or one that is none of S3's"}
+	if p.key < 0 {
+		p.key, p.isURI = uri, true
+	}
+	if p.key < 0 {
+		return &BrokenError{Reason: "it is no inventory of S3, nor a list: name the column that has the keys \"key\""}
 	}
 	p.groups = file.RowGroups()
+	p.meta = file.Metadata().RowGroups
 	return nil
 }
 
@@ -143,10 +197,15 @@ func (p *parquetReader) next(e *Entry, list *Reader) (err error) {
 			group := p.groups[0]
 			p.groups = p.groups[1:]
 			p.left = group.NumRows()
-			for i, index := range []int{p.key, p.version, p.deleted} {
+			p.group++
+			p.gate.forget()
+			for i, index := range []int{p.key, p.version, p.deleted, p.bucket} {
 				p.columns[i].close()
 				p.columns[i] = parquetColumn{}
 				if index >= 0 {
+					if p.gate.let(&p.meta[p.group-1].Columns[index].MetaData) != nil {
+						return p.broken()
+					}
 					p.columns[i].pages = group.ColumnChunks()[index].Pages()
 				}
 			}
@@ -156,7 +215,7 @@ func (p *parquetReader) next(e *Entry, list *Reader) (err error) {
 		if p.limits.Lines > 0 && p.row > p.limits.Lines {
 			return &BrokenError{Line: p.row, Reason: fmt.Sprintf("the file has more than %d rows", p.limits.Lines)}
 		}
-		var values [3]parquet.Value
+		var values [4]parquet.Value
 		for i := range values {
 			if values[i], err = p.columns[i].next(); err != nil {
 				return p.broken()
@@ -173,6 +232,16 @@ func (p *parquetReader) next(e *Entry, list *Reader) (err error) {
 		}
 		if e.Key, e.Err = p.keep(key.ByteArray()); e.Err != nil {
 			return nil
+		}
+		if bucket := values[3]; !bucket.IsNull() {
+			if e.Bucket, e.Err = p.keep(bucket.ByteArray()); e.Err != nil {
+				return nil
+			}
+		}
+		if p.isURI {
+			if e.Err = e.uri([]byte(e.Key)); e.Err != nil {
+				return nil
+			}
 		}
 		if !version.IsNull() && len(version.ByteArray()) > 0 {
 			o := s3op.Option{ID: versionID}
