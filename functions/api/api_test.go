@@ -198,6 +198,7 @@ type result struct {
 	Headers        map[string]string            `json:"headers"`
 	ItemHeaders    map[string]map[string]string `json:"item_headers"`
 	Errors         map[string]keyError          `json:"errors"`
+	Warnings       map[string]string            `json:"warnings"`
 	Objects        map[string]object            `json:"objects"`
 	Next           string                       `json:"continuation_token"`
 }

@@ -34,6 +34,7 @@ func TestAudit(t *testing.T) {
 		{direct(`{"operation":"PUT","keys":["in/a","` + private + `","","in/../x"]}`),
 			"source=direct cold=false operation=PutObject KeysRequested=4 KeysSigned=1 KeysRefused=3 RefusedKeyNotAllowed=1 RefusedEmptyKey=1 RefusedUnsafeKey=1 " +
 				"denied.0.code=KeyNotAllowed denied.0.sha256=e739ec043e46d0be denied.0.bytes=23 denied.2.code=UnsafeKey"},
+		{direct(`{"keys":["in/a%20b","in/a ","in/b"]}`), "KeysSigned=3 warned=2"},
 		{func() { s.send(t, iamEvent(`{"keys":["in/a"]}`, arn)) },
 			"source=http caller.kind=iam caller.principal=" + arn + " KeysSigned=1"},
 		{func() { s.send(t, httpAPI("POST", `{"keys":["in/a"]}`, nil)) },

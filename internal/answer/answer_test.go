@@ -145,6 +145,35 @@ func TestSections(t *testing.T) {
 	}
 }
 
+// Keys that are signed and look like a slip are in a section of their own, in the objects alone, and their size is
+// foretold.
+func TestWarnings(t *testing.T) {
+	p, err := batches.Plan(batches.Standing(), []byte(`{"keys":["/a","b","a%20b","../x",{"key":"c ","version_id":"1"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Sign()
+	for f, has := range map[bulk.Format]bool{bulk.JSON: true, bulk.Compact: true, bulk.NDJSON: false, bulk.CSV: false, bulk.URIList: false, bulk.Curl: false} {
+		text := answer.Append(nil, p, f, answer.Bare)
+		if size, _ := answer.Size(p, f, answer.Bare, 1<<30); size != len(text) {
+			t.Errorf("%s: %d bytes were foretold, and %d came", f, size, len(text))
+		}
+		if bytes.Contains(text, []byte("warnings")) != has {
+			t.Errorf("%s speaks of warnings: %v", f, !has)
+		}
+		if !f.IsObject() {
+			continue
+		}
+		var a struct{ Warnings map[string]string }
+		if err := json.Unmarshal(text, &a); err != nil {
+			t.Fatal(err)
+		}
+		if len(a.Warnings) != 3 || a.Warnings["/a"] == "" || a.Warnings["a%20b"] == "" || a.Warnings["c "] == "" {
+			t.Errorf("%s: %v", f, a.Warnings)
+		}
+	}
+}
+
 // compact says the same as json, in fewer bytes.
 func TestCompactMeansTheSame(t *testing.T) {
 	p, err := batches.Plan(batches.Standing(), []byte(`{"keys":["a b","é/+\"","../x",{"key":"v","version_id":"1"},"~",{"key":"f","filename":"f"}],"expires_in":60}`))

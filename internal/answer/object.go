@@ -52,6 +52,7 @@ var besides = []section{
 	{"item_headers", bulk.OwnHeaders, false, func(w *rendering, i int) { w.headers(w.plan.Options(i)) }},
 	{"objects", bulk.Described, false, func(w *rendering, i int) { w.described(w.plan.Object(i)) }},
 	{"errors", bulk.Failed, false, func(w *rendering, i int) { w.failure(w.plan.Failure(i)) }},
+	{"warnings", bulk.Warned, false, func(w *rendering, i int) { w.str(w.plan.Warning(i)) }},
 }
 
 // object writes the formats json and compact.

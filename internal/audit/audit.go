@@ -41,6 +41,7 @@ type Record struct {
 	Signed  int               // of them, those whose URLs went out
 	Refused map[bulk.Code]int // those that were refused, by code
 	Denied  []Denied          // the first of those, at most MaxDenied
+	Warned  int               // of the signed, those that look like a slip
 
 	SignedAt         time.Time
 	ExpiresIn        int64     // seconds; of a request in several batches the least
@@ -88,6 +89,7 @@ func (r *Record) Add(p *bulk.Plan) {
 	r.Keys += p.Keys()
 	r.Signed += p.Signed()
 	r.Decided(p.Rules...)
+	p.Warned(func(string, string) { r.Warned++ })
 	p.Refused(func(key string, code bulk.Code, _ string) {
 		r.Refuse(code, 1)
 		r.Deny(key, code)
@@ -166,6 +168,9 @@ func (r *Record) attributes() []slog.Attr {
 	if !r.ExpiresAt.IsZero() {
 		a = append(a, slog.Time("signedAt", r.SignedAt), slog.Int64("expiresIn", r.ExpiresIn),
 			slog.Time("expiresAt", r.ExpiresAt), slog.String("basis", string(r.Basis)))
+	}
+	if r.Warned > 0 {
+		a = append(a, slog.Int("warned", r.Warned))
 	}
 	if len(r.Denied) > 0 {
 		a = append(a, slog.Any("denied", r.Denied))

@@ -47,6 +47,9 @@ func (p *Plan) judgeItem(allowed *policy.Policy, i int) (e entry, f failure) {
 	options, f := p.judge(allowed, &p.request.Items[i])
 	if e.is = Failed; f.code == "" {
 		e.is = p.traits(options)
+		if p.looksLikeASlip(p.request.Items[i].Key, options) {
+			e.is |= Warned
+		}
 	}
 	return e, f
 }

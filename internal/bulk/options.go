@@ -18,6 +18,7 @@ func (p *Plan) judgeOptions() error {
 		return failf(InvalidOption, "%v", err)
 	}
 	p.options = settled
+	p.optionsWarn = s3op.Warning(settled) != ""
 	if p.Operation != s3op.PostObject && p.Operation != s3op.MultipartUpload { // a form has fields, an upload several requests
 		p.headers = s3op.Headers(settled)
 	}

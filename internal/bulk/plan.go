@@ -51,17 +51,18 @@ type Plan struct {
 
 	CredentialsUntil time.Time // zero when it cannot be known
 
-	request *Request
-	grant   *policy.Grant     // nil without a policy document
-	sources map[string]source // of copies: by bucket
-	count   int               // of the request's keys; negative when nobody knows
-	options []s3op.Option     // of the whole batch, settled
-	headers []s3op.Option     // those of them that are headers
-	parts   []string          // the batch's part numbers
-	lacking error             // what keys without own options still miss
-	merged  []s3op.Option     // scratch of settle
-	wanted  int64             // seconds that the URLs are to live
-	needed  Need              // what the credentials are for
+	request     *Request
+	grant       *policy.Grant     // nil without a policy document
+	sources     map[string]source // of copies: by bucket
+	count       int               // of the request's keys; negative when nobody knows
+	options     []s3op.Option     // of the whole batch, settled
+	headers     []s3op.Option     // those of them that are headers
+	parts       []string          // the batch's part numbers
+	optionsWarn bool              // the batch's options look like a slip, whatever the key
+	lacking     error             // what keys without own options still miss
+	merged      []s3op.Option     // scratch of settle
+	wanted      int64             // seconds that the URLs are to live
+	needed      Need              // what the credentials are for
 
 	entries  []entry
 	uploads  map[int32]*Upload        // by item; of a MultipartUpload
@@ -101,6 +102,7 @@ const (
 	Failed                        // it is not signed
 	OwnHeaders                    // its client must send other headers than the batch's
 	Described                     // it is known what S3 has there
+	Warned                        // it is signed, and looks like a slip
 )
 
 // Has tells whether one of some traits is there.

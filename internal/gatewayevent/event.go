@@ -26,6 +26,7 @@ type httpEvent struct {
 	acceptEncoding []string
 	origin         string // of the page that calls, as a browser says
 	asksMethod     bool   // a browser asks whether a page may use a method
+	query          string // the parameters of the URL that was called, or their first name
 	caller         policy.Caller
 }
 
@@ -82,6 +83,13 @@ func decodeEvent(text []byte) (*httpEvent, error) {
 		case name == "httpMethod":
 			e.isREST = true
 			return read(&e.method)
+		case name == "rawQueryString":
+			return read(&e.query)
+		case name == "queryStringParameters" && k == strictjson.Object:
+			return r.Members(func(name string) error {
+				e.query = name
+				return r.Skip()
+			})
 		case name == "requestContext" && k == strictjson.Object:
 			return r.Members(func(name string) error {
 				switch k := r.Peek(); {

@@ -102,6 +102,9 @@ func (h *Handler) planOf(ctx context.Context, event *httpEvent, record *audit.Re
 	if event.method != http.MethodPost {
 		return nil, &bulk.Error{Code: bulk.MethodNotAllowed, Detail: "the method must be POST, with the request as its body"}
 	}
+	if event.query != "" {
+		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: `the call has query parameters, which would be ignored: put what they say into the JSON object of the body, such as {"keys": ["a.jpg"], "format": "csv"}`}
+	}
 	body, err := event.request()
 	if err != nil {
 		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: "the body is not valid base64"}

@@ -327,3 +327,26 @@ func TestCompressedWhereItArrives(t *testing.T) {
 		}
 	}
 }
+
+// Query parameters would be ignored, so they are refused, in each form in which an API hands them on.
+func TestQueryParameters(t *testing.T) {
+	for _, event := range []string{
+		`{"version":"2.0","rawQueryString":"format=csv","requestContext":{"http":{"method":"POST"}},"body":"{\"keys\":[\"a\"]}"}`,
+		`{"version":"2.0","rawQueryString":"format=csv","queryStringParameters":{"format":"csv"},"requestContext":{"http":{"method":"POST"}},"body":"{\"keys\":[\"a\"]}"}`,
+		`{"httpMethod":"POST","queryStringParameters":{"format":"csv"},"requestContext":{},"body":"{\"keys\":[\"a\"]}"}`,
+	} {
+		answer, err := handler(io.Discard).Invoke(t.Context(), []byte(event))
+		if err != nil || !strings.Contains(string(answer.Whole), `"statusCode":400`) || !strings.Contains(string(answer.Whole), "query parameters") {
+			t.Errorf("%s: %.200s, %v", event, answer.Whole, err)
+		}
+	}
+	for _, event := range []string{
+		`{"version":"2.0","rawQueryString":"","requestContext":{"http":{"method":"POST"}},"body":"{\"keys\":[\"a\"]}"}`,
+		`{"httpMethod":"POST","queryStringParameters":null,"requestContext":{},"body":"{\"keys\":[\"a\"]}"}`,
+		`{"httpMethod":"POST","queryStringParameters":{},"requestContext":{},"body":"{\"keys\":[\"a\"]}"}`,
+	} {
+		if answer, err := handler(io.Discard).Invoke(t.Context(), []byte(event)); err != nil || !strings.Contains(string(answer.Whole), `"statusCode":200`) {
+			t.Errorf("%s: %.200s, %v", event, answer.Whole, err)
+		}
+	}
+}

@@ -529,6 +529,37 @@ func TestRecordsForThemselves(t *testing.T) {
 	}
 }
 
+// Keys that are signed and look like a slip are counted in the summary, with the first of them: of a request, and of a list.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, 20*time.Second)
+	list := strings.Repeat("/a\n", 25) + "b\n"
+	b.put(t, "lists", "manifests/slips.txt", []byte(list), nil)
+	for _, test := range []struct {
+		body  string
+		count int64
+		first int
+		line  int64
+	}{
+		{`{"keys":["/a","b","a%20b"]}`, 2, 2, 0},
+		{string(s3Event("lists", "manifests/slips.txt", "", "01")), 25, 20, 1},
+	} {
+		before := b.keys(t, "results")
+		deliver(t, fn, test.body)
+		for _, key := range b.keys(t, "results") {
+			folder, ok := strings.CutSuffix(key, "/summary.json")
+			if !ok || slices.Contains(before, key) {
+				continue
+			}
+			s := b.summary(t, folder)
+			if s.Warnings == nil || s.Warnings.Count != test.count || len(s.Warnings.First) != test.first || s.Warnings.First[0].Key != "/a" || s.Warnings.First[0].Line != test.line {
+				t.Errorf("%.40s: %+v", test.body, s.Warnings)
+			}
+		}
+	}
+}
+
 // What jobs write is no input, whichever way an event of it comes.
 func TestResultsAreNoInput(t *testing.T) {
 	t.Parallel()

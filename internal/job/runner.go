@@ -169,6 +169,12 @@ func (in *Input) record(rec *audit.Record, s *Summary, err error) {
 	rec.Bucket, rec.Operation = s.Bucket, s.Operation
 	rec.Items, rec.Keys, rec.Signed = entries, entries, int(s.Signed-before.Signed)
 	rec.Decided(s.rules...)
+	if s.Warnings != nil {
+		rec.Warned = int(s.Warnings.Count)
+		if in.Resume != nil {
+			rec.Warned -= int(in.Resume.Warnings.Count)
+		}
+	}
 	for code, n := range s.Failed {
 		rec.Refuse(code, int(n-before.Failed[code]))
 	}
@@ -368,6 +374,9 @@ func (r *Runner) signKeys(ctx context.Context, w *work, s *Summary) (signer, err
 	s.Bucket, s.Operation, s.Lifetime, s.Headers = plan.Bucket, plan.Operation.String(), &lifetime, plan.Headers()
 	s.rules = plan.Rules
 	s.count(tally)
+	var warnings Warnings
+	plan.Warned(func(key, sentence string) { warnings.add(Warning{Key: key, Message: sentence}) })
+	s.warned(warnings)
 	out := r.Results.Writer(w.in.Name()+"/result."+format.FileExtension()+".gz", format.MediaType(), "gzip")
 	o, err := out.Complete(ctx, answer.AppendGzip(nil, plan, format))
 	if err != nil {

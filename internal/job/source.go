@@ -65,6 +65,9 @@ func (p *pump) read(ctx context.Context, list *manifest.Reader) error {
 		if e.Err != nil {
 			listed.Code, listed.Message = InvalidLine, e.Err.Error()
 		}
+		if e.Warning == "" && e.Err == nil {
+			e.Warning = bulk.Warning(e.Key, e.Options)
+		}
 		p.warn(&e)
 		if err := p.add(ctx, listed); err != nil {
 			return err

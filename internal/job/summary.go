@@ -34,7 +34,7 @@ type Summary struct {
 	rules    []string // of the policy document, that have decided
 }
 
-// Warnings tell of lines of a list that are signed and look like a slip: a comment, a
+// Warnings tell of keys that are signed and look like a slip, and of such lines of a list: a comment, a
 // header, quotation marks, a byte order mark.
 type Warnings struct {
 	Count int64     `json:"count"`
@@ -43,7 +43,7 @@ type Warnings struct {
 
 // Warning is one of them.
 type Warning struct {
-	Line    int64  `json:"line"`
+	Line    int64  `json:"line,omitempty"` // of a list
 	Key     string `json:"key"`
 	Message string `json:"message"`
 }

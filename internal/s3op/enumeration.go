@@ -57,10 +57,17 @@ func lettersOf(s string) string {
 }
 
 // Warning says what of settled options looks like a slip though it is signed: a value
-// that S3 did not know when this was written. It is "" when nothing does.
+// that S3 did not know when this was written, or a name of metadata with S3's prefix, which S3 adds itself. It is ""
+// when nothing does.
 func Warning(settled []Option) string {
 	var b strings.Builder
 	for _, opt := range settled {
+		if opt.ID == idMetadata && strings.HasPrefix(strings.ToLower(opt.Name), "x-amz-meta-") {
+			if b.Len() > 0 {
+				b.WriteString("; ")
+			}
+			b.WriteString(`metadata has a name that begins with "x-amz-meta-", which is added to every name: the header is x-amz-meta-x-amz-meta-..., so leave it out`)
+		}
 		if names := opt.ID.enumeration(); names != nil && !slices.Contains(names, opt.Value) {
 			if b.Len() > 0 {
 				b.WriteString("; ")

@@ -100,7 +100,8 @@ type Answer struct {
 		Message string `json:"message"`
 		Rule    string `json:"rule"`
 	} `json:"errors"`
-	Explain *struct {
+	Warnings map[string]string `json:"warnings"`
+	Explain  *struct {
 		Rules []string `json:"rules"`
 	} `json:"explain"`
 }
