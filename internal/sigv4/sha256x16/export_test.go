@@ -1,5 +1,7 @@
 package sha256x16
 
+import "time"
+
 const Assembled = assembled
 
 var HexPortable = hexPortable
@@ -23,3 +25,10 @@ const WorthMeasuring = worthMeasuring
 
 // Race lets kernels compete.
 var Race = race
+
+// Slowed is k with a rest in each call that uses schedules, long against any work.
+func (k *Kernel) Slowed(rest time.Duration) *Kernel {
+	slow := *k
+	slow.scheduled = func(*chains, *Schedule, int, *[Streams]*byte) { time.Sleep(rest) }
+	return &slow
+}
