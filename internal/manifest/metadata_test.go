@@ -33,6 +33,12 @@ func TestFromMetadata(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Code != bulk.InvalidRequest || !strings.Contains(failed.Detail, "colour") {
 		t.Error(err)
 	}
+	// A slip names what was likely meant, as in a request.
+	for name, want := range map[string]string{"presign-expiresin": `"expires_in"`, "presign-content-tipe": `"content_type"`, "presign-method": `"operation"`} {
+		if _, err := manifest.FromMetadata(map[string]string{name: "60"}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
 }
 
 func TestDescribe(t *testing.T) {

@@ -128,7 +128,7 @@ var table = [...]definition{
 	{"response_content_type", Text, inQuery, "response-content-type", get, responseValue},
 	{"response_expires", Timestamp, inQuery, "response-expires", get, imfFixdate},
 	{"start_after", Text, inQuery, "start-after", list, opaque},
-	{"upload_id", Text, inQuery, "uploadId", part | ofUpload | partCopy | upload, opaque},
+	{"upload_id", Text, inQuery, "uploadId", part | ofUpload | partCopy | upload, uploadID},
 	{"version_id", Text, inQuery, "versionId", read | del | attrs | tags | setTags | restore, opaque},
 	{"acl", Text, inHeader, "x-amz-acl", stored, headerValue},
 	{"checksum_algorithm", Text, inHeader, "x-amz-checksum-algorithm", create | copies | upload, checksumAlgorithm},

@@ -17,6 +17,14 @@ func grant(string) (string, string) {
 	return "", "is not signed: ACLs are off on new buckets; use a bucket policy"
 }
 
+// uploadID says what an empty value lacks, since without it nothing can be signed.
+func uploadID(v string) (string, string) {
+	if v == "" {
+		return "", "is empty: give the UploadId that CreateMultipartUpload answered with"
+	}
+	return opaque(v)
+}
+
 // opaque takes any value that has no line break.
 func opaque(v string) (string, string) {
 	switch {
