@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/deflate"
 	"bulkpresign/internal/localname"
 	"bulkpresign/internal/sigv4"
 )
@@ -66,8 +67,8 @@ func Write(to io.Writer, p *bulk.Plan, f bulk.Format) error {
 
 // AppendGzip appends the bare answer as a gzip member (RFC 1952). The text itself is
 // never made, so memory grows with what is appended alone.
-func AppendGzip(dst []byte, p *bulk.Plan, f bulk.Format) []byte {
-	w := rendered(p, f, writer{zip: newZip(dst, p.Presigner())})
+func AppendGzip(dst []byte, p *bulk.Plan, f bulk.Format, e deflate.Effort) []byte {
+	w := rendered(p, f, writer{zip: newZip(dst, p.Presigner(), e)})
 	w.write()
 	w.flush()
 	return w.zip.Close()

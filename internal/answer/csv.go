@@ -23,9 +23,7 @@ func (w *rendering) csvTop() {
 
 // csvRow writes a URL and what goes with it as a row.
 func (w *rendering) csvRow(i int, part string) {
-	begin := len(w.dst)
 	w.csv(w.plan.Key(i))
-	w.similar(begin)
 	if w.withParts {
 		w.text("," + part)
 	}

@@ -39,7 +39,7 @@ func NewStream(ctx context.Context, s *bulk.Service, caller policy.Caller, r *bu
 	p := chunks.Plan()
 	return &Stream{
 		Chunks: chunks,
-		out:    rendered(p, bulk.NDJSON, writer{zip: newZip(nil, p.Presigner())}),
+		out:    rendered(p, bulk.NDJSON, writer{zip: newZip(nil, p.Presigner(), deflate.Fast)}),
 		state:  StreamState{Lifetime: p.Lifetime()},
 	}, nil
 }

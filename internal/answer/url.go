@@ -26,7 +26,7 @@ func (w *rendering) url(i int, part string) {
 	case shared:
 		w.flush()
 		w.zip.Run(w.zip.base)
-		w.zip.Similar(w.pathText(w.plan.Path(i)))
+		w.zip.Text(w.pathText(w.plan.Path(i)))
 		w.zip.Run(w.zip.question)
 		w.zip.Hex(w.plan.Signature(i)[:])
 	default:
@@ -43,7 +43,7 @@ func (w *rendering) zipURL(presigner *sigv4.Presigner, path sigv4.Path) {
 	} else { // an operation of a bucket, whose base may lack the last slash
 		w.zip.Text(presigner.Base())
 	}
-	w.zip.Similar(w.pathText(path))
+	w.zip.Text(w.pathText(path))
 	question := presigner.Question()
 	if rest, ok := bytes.CutPrefix(question, w.zip.shared); ok {
 		w.zip.Run(w.zip.auth)

@@ -64,20 +64,8 @@ func (w *writer) flush() {
 // key writes a key as the name of a member, or as a JSON string.
 func (w *writer) key(key string) {
 	w.quote()
-	begin := len(w.dst)
 	w.dst = strictjson.AppendEscaped(w.dst, key, int(w.quoting)+1)
-	w.similar(begin)
 	w.quote()
-}
-
-// similar tells the compressor that what was written from begin on is like what was
-// told before: keys share beginnings, and a path is mostly its key.
-func (w *writer) similar(begin int) {
-	if w.zip != nil {
-		w.zip.Text(w.dst[:begin])
-		w.zip.Similar(w.dst[begin:])
-		w.dst = w.dst[:0]
-	}
 }
 
 // size is the number of bytes written so far.

@@ -20,8 +20,8 @@ type zip struct {
 	formOf *sigv4.PostSigner
 }
 
-func newZip(dst []byte, presigner *sigv4.Presigner) *zip {
-	z := &zip{Writer: deflate.NewWriter(dst)}
+func newZip(dst []byte, presigner *sigv4.Presigner, e deflate.Effort) *zip {
+	z := &zip{Writer: deflate.NewWriter(dst, e)}
 	z.learn(presigner)
 	return z
 }

@@ -21,6 +21,7 @@ import (
 	"bulkpresign/internal/check/batches"
 	"bulkpresign/internal/check/botooracle"
 	"bulkpresign/internal/check/sdkoracle"
+	"bulkpresign/internal/deflate"
 	"bulkpresign/internal/policy"
 )
 
@@ -243,7 +244,7 @@ func TestFormsAreWritten(t *testing.T) {
 		if err := answer.Write(&streamed, p, f); err != nil || !bytes.Equal(streamed.Bytes(), want) {
 			t.Errorf("%s: what is streamed differs (error %v)", f, err)
 		}
-		zipped := answer.AppendGzip(nil, p, f)
+		zipped := answer.AppendGzip(nil, p, f, deflate.Tight)
 		r, err := gzip.NewReader(bytes.NewReader(zipped))
 		if err != nil {
 			t.Fatal(err)

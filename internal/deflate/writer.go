@@ -2,19 +2,19 @@
 // caller knows.
 //
 // An answer with thousands of pre-signed URLs is one long text in which a few
-// hundred bytes of host and a thousand bytes of query stand again and again. A
-// general compressor looks for these repetitions, byte by byte, each time. This
-// one is told: [Writer.Run] repeats a text that was named once; the bytes of a long
-// one are then neither copied, nor compared, nor hashed again. [Writer.Similar]
-// compares with the last two texts of its kind only, [Writer.Hex] codes two digits
-// at a time.
+// hundred bytes of host and a thousand bytes of query stand again and again, between
+// signatures, in which nothing repeats. A general compressor looks for repetitions in
+// all of it, byte by byte. This one is told: [Writer.Run] repeats a text that was named
+// once; the bytes of a long one are then neither copied, nor compared, nor hashed again.
+// [Writer.Hex] codes two digits at a time, and no repetition of them is looked for. What
+// remains are the keys and what stands around them, and there this one looks as closely as
+// a general compressor does, or closer: see [Effort].
 //
 // What is said of repetitions are hints. Whatever the calls and their order, the
 // member inflates to the text that was given; a bad hint costs size, not truth.
 package deflate
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"math/bits"
@@ -28,45 +28,59 @@ const (
 )
 
 const (
-	// blockText is how many bytes a block may hold beside long runs. Each block
+	// blockText is from how many bytes beside long runs a block ends. Each block
 	// has its own codes: a smaller one spends more on their description (about
 	// 70 bytes), a larger one leaves the processor's cache between the two passes.
 	blockText = 1 << 17
-	// blockOps is how many matches and hex texts it may hold.
+	// blockOps is from how many matches and hex texts it ends.
 	blockOps = 1 << 13
 	// maxMerged keeps the symbol counts of a block below 1<<32.
 	maxMerged = 1 << 16
+	// maxPiece is the most that a call adds to a block at a time.
+	maxPiece = 1 << 14
 
 	// longRun is the length from which it is faster to combine the check value
 	// of a run than to lay the run out and hash it with its surroundings.
 	longRun = 192
+)
 
-	// shortSimilar is the shortest match that pays at the usual distance of
-	// one or two thousand: it takes about 17 bits, a literal about 5.
-	shortSimilar = 4
+// Effort is how closely a Writer looks for repetitions that it was not told.
+type Effort uint8
+
+const (
+	// Fast takes the longest of a few candidates at each place.
+	Fast Effort = iota
+	// Tight takes, of all ways to write a stretch of text, the one that has the fewest bits
+	// by the codes of the block before.
+	Tight
 )
 
 // Writer appends one gzip member to a byte slice. It serves one goroutine at a
-// time and keeps about 400 KB, all of which Reset reuses: a Writer that has once
+// time and keeps about 600 KB, all of which Reset reuses: a Writer that has once
 // written a member of the same shape allocates only to enlarge the slice.
 type Writer struct {
-	bits bitWriter
-	pos  int    // how many bytes the text has
-	crc  uint32 // of the text but for plain[hashed:]
+	bits   bitWriter
+	effort Effort
+	pos    int    // how many bytes the text has
+	crc    uint32 // of the text but for plain[hashed:]
 
 	runs []run
 
-	// The block that is being collected. plain holds its text in order, less the
-	// long runs. The last pending bytes of it are literals that no op covers yet.
-	block   int // counts the blocks
+	// plain is text in order, less the long runs: first some that was written, as far as
+	// the window may reach, then the block that is being collected, of which the last is
+	// a stretch that is not parsed yet.
 	plain   []byte
+	dropped int // how many bytes of plain stood before plain[0]
+	block   int // where in plain the block begins
+	stretch int // where in plain the stretch begins
+	hashed  int
 	ops     []op
 	sums    []byte // what was given to Hex
-	pending int
-	hashed  int
-	seam    int      // in plain; before it a long run is missing
-	recent  [2]place // the texts last given to Similar, the older one first
-	equal   bool     // and whether they are equal
+	pending int    // how many literals, the last in plain, no op covers
+
+	known  stretches
+	finder finder
+	parser *parser // of Tight, else nil
 
 	codes codes
 }
@@ -79,38 +93,30 @@ type op struct {
 	inPlain  uint32 // how many bytes of plain the match, or the digits, cover
 }
 
-// A place in the text is known by both its positions.
-type place struct {
-	pos   int // in the text
-	plain int // in plain
-	n     int // length; 0 is no place
-}
-
 // Run names a text that [Writer.Learn] was told.
 type Run int
+
+// noRun follows a stretch that no long run follows.
+const noRun Run = -1
 
 type run struct {
 	text  []byte
 	crc   uint32
 	shift crcShift
-
-	last occurrence
-}
-
-// An occurrence of a run is where it began.
-type occurrence struct {
-	pos   int // in the text
-	block int // which block was collected, the one that plain and seam belong to; 0 is no occurrence
-	plain int // in plain
-	seam  int // the Writer's seam then
+	last  int // where in the text it began last; -1 is nowhere
+	after int // the stretch before it then
 }
 
 // NewWriter returns a Writer that appends to dst.
-func NewWriter(dst []byte) *Writer {
+func NewWriter(dst []byte, e Effort) *Writer {
 	w := &Writer{
-		plain: make([]byte, 0, blockText),
-		ops:   make([]op, 0, blockOps),
-		sums:  make([]byte, 0, blockText/2),
+		effort: e,
+		plain:  make([]byte, 0, window+blockText+3*maxPiece),
+		ops:    make([]op, 0, blockOps+1<<10),
+		sums:   make([]byte, 0, blockText/2+maxPiece),
+	}
+	if e == Tight {
+		w.parser = newParser()
 	}
 	w.Reset(dst)
 	return w
@@ -138,12 +144,19 @@ func (w *Writer) Resume(dst []byte, s State) {
 	w.bits = bitWriter{out: dst}
 	w.pos, w.crc = s.Size, s.CRC
 	w.runs = w.runs[:0]
-	w.clear()
+	w.plain, w.ops, w.sums = w.plain[:0], w.ops[:0], w.sums[:0]
+	w.dropped, w.block, w.stretch, w.hashed, w.pending = 0, 0, 0, 0, 0
+	w.known = stretches{}
+	w.finder = finder{}
+	if w.parser != nil {
+		w.parser.reset()
+	}
 }
 
 // Sync ends a piece of the member at a whole byte, by an empty stored block (RFC 1951,
 // section 3.2.4), and returns the slice with it. What follows is appended to next.
 func (w *Writer) Sync(next []byte) []byte {
+	w.parse(noRun, 0, 0)
 	w.flush(false)
 	w.bits.put(0, 3)
 	w.bits.align()
@@ -155,13 +168,6 @@ func (w *Writer) Sync(next []byte) []byte {
 // Len is the length of the slice so far, less the block that is being collected.
 func (w *Writer) Len() int { return len(w.bits.out) }
 
-func (w *Writer) clear() {
-	w.block++
-	w.plain, w.ops, w.sums = w.plain[:0], w.ops[:0], w.sums[:0]
-	w.pending, w.hashed, w.seam = 0, 0, 0
-	w.recent, w.equal = [2]place{}, true
-}
-
 // Learn names a text for [Writer.Run]. It writes nothing. The text is not copied:
 // it must not change before Close.
 func (w *Writer) Learn(text []byte) Run {
@@ -172,7 +178,7 @@ func (w *Writer) Learn(text []byte) Run {
 		w.runs = append(w.runs, run{})
 	}
 	r := &w.runs[n]
-	r.text, r.last = text, occurrence{}
+	r.text, r.last = text, -1
 	if len(text) >= longRun {
 		r.crc = crc32.ChecksumIEEE(text)
 		r.shift.reset(len(text))
@@ -180,109 +186,61 @@ func (w *Writer) Learn(text []byte) Run {
 	return Run(n)
 }
 
-// Text writes p as it is: no repetition is looked for.
+// Text writes p. Repetitions of it are looked for in what was given to Text, and in
+// short runs.
 func (w *Writer) Text(p []byte) {
-	for len(p) > blockText-len(w.plain) {
-		n := blockText - len(w.plain)
-		w.literals(p[:n])
+	for len(p) > maxPiece-(len(w.plain)-w.stretch) {
+		n := maxPiece - (len(w.plain) - w.stretch)
+		w.append(p[:n])
+		w.parse(noRun, 0, 0)
 		p = p[n:]
-		w.flush(false)
 	}
-	w.literals(p)
+	w.append(p)
 }
 
-func (w *Writer) literals(p []byte) {
+func (w *Writer) append(p []byte) {
 	w.plain = append(w.plain, p...)
-	w.pending += len(p)
 	w.pos += len(p)
 }
 
-// Run writes a learned text: the first time in full, from then on as a repetition,
-// unless more than 32,768 bytes lie between the beginnings of the two (so never
-// when the text itself is longer). The literals before it become part of the
-// repetition where they, too, are what stood before the last occurrence.
+// Run writes a learned text: a long one, the first time, in full, and from then on as a
+// repetition, unless more than 32,768 bytes lie between the beginnings of the two (so
+// never when the text itself is longer).
 func (w *Writer) Run(name Run) {
-	w.room(longRun)
 	r := &w.runs[name]
-	last := r.last
-	r.last = occurrence{pos: w.pos, block: w.block, plain: len(w.plain), seam: w.seam}
-	n, distance := len(r.text), w.pos-last.pos
-	if last.block == 0 || distance > window || n < minMatch {
+	n := len(r.text)
+	if n < longRun {
 		w.Text(r.text)
 		return
 	}
-
-	before := 0
-	if last.block == w.block {
-		here := w.plain[len(w.plain)-w.pending:]
-		there := w.plain[last.seam:last.plain]
-		for before < len(here) && before < len(there) &&
-			here[len(here)-1-before] == there[len(there)-1-before] {
-			before++
-		}
-		w.pending -= before
-	}
-
-	if n < longRun {
-		w.plain = append(w.plain, r.text...)
-		w.match(distance, before+n, before+n)
-	} else {
-		w.match(distance, before+n, before)
-		w.hash()
-		w.crc = r.shift.apply(w.crc) ^ r.crc
-		w.seam = len(w.plain)
-	}
-	w.pos += n
-}
-
-// Similar writes p, which probably begins as one of the last two texts given to
-// Similar, or is one of them: a key and its path in a URL, then the next key.
-func (w *Writer) Similar(p []byte) {
-	if len(p) > blockText {
-		w.Text(p)
+	distance := w.pos - r.last
+	if r.last < 0 || distance > window {
+		w.parse(name, 0, 0)
+		r.last, r.after = w.pos, w.known.count
+		w.Text(r.text)
+		w.parse(noRun, 0, 0)
 		return
 	}
-	w.room(len(p))
-	here := place{pos: w.pos, plain: len(w.plain), n: len(p)}
-	older, newer := w.recent[0], w.recent[1]
-	n, distance := 0, 0
-	if text := w.textAt(newer); bytes.Equal(p, text) {
-		n, distance = len(p), w.pos-newer.pos
-		w.equal = true
-	} else {
-		// Of two equally long beginnings the older is taken: what stands around it
-		// is more likely to be repeated, too, so that matches join.
-		n, distance = commonPrefix(p, w.textAt(older)), w.pos-older.pos
-		if !w.equal {
-			if m := commonPrefix(p, text); m > n {
-				n, distance = m, w.pos-newer.pos
-			}
-		}
-		w.equal = false
-	}
-	if distance > window {
-		n = 0
-	}
-	w.literals(p)
-	if n >= shortSimilar || n > 0 && w.pending == len(p) && w.joins(distance) {
-		w.pending -= len(p)
-		w.match(distance, n, n)
-		w.pending = len(p) - n
-	}
-	w.recent[0], w.recent[1] = newer, here
+	w.parse(name, n, distance)
+	w.hash()
+	w.crc = r.shift.apply(w.crc) ^ r.crc
+	r.last, r.after = w.pos, w.known.count
+	w.pos += n
+	w.room()
 }
-
-func (w *Writer) textAt(p place) []byte { return w.plain[p.plain : p.plain+p.n] }
 
 // Hex writes p as lower-case hexadecimal digits. It supposes that p is random, as
 // a signature is: all digits get codes as if they were equally frequent.
 func (w *Writer) Hex(p []byte) {
-	const most = blockText / 4
-	for len(p) > most {
-		w.Hex(p[:most])
-		p = p[most:]
+	w.parse(noRun, 0, 0)
+	for len(p) > maxPiece/2 {
+		w.hex(p[:maxPiece/2])
+		p = p[maxPiece/2:]
 	}
-	w.room(2 * len(p))
+	w.hex(p)
+}
+
+func (w *Writer) hex(p []byte) {
 	n := len(w.plain)
 	w.plain = w.plain[:n+2*len(p)]
 	text := w.plain[n:]
@@ -299,10 +257,13 @@ func (w *Writer) Hex(p []byte) {
 	w.sums = append(w.sums, p...)
 	w.push(op{length: uint32(len(p)), inPlain: uint32(len(text))})
 	w.pos += len(text)
+	w.stretch = len(w.plain)
+	w.room()
 }
 
 // Close ends the member and returns the slice. The next call must be Reset.
 func (w *Writer) Close() []byte {
+	w.parse(noRun, 0, 0)
 	w.flush(true)
 	w.bits.align()
 	out := binary.LittleEndian.AppendUint32(w.bits.out, w.crc)
@@ -312,9 +273,28 @@ func (w *Writer) Close() []byte {
 	return out
 }
 
-// room makes sure that n bytes, at most blockText, and an op fit into the block.
-func (w *Writer) room(n int) {
-	if n > blockText-len(w.plain) || len(w.ops) >= blockOps-1 {
+// parse makes literals and matches of the stretch. If follow is a run, it comes next; if
+// it is to be written as a match it has a length, and began last at this distance.
+func (w *Writer) parse(follow Run, length, distance int) {
+	n := len(w.plain) - w.stretch
+	if n == 0 && follow == noRun {
+		return
+	}
+	w.known.add(stretch{at: w.dropped + w.stretch, pos: w.pos - n, n: n, follow: follow})
+	if w.parser != nil {
+		w.parseTight(length, distance)
+	} else {
+		w.parseFast(length, distance)
+	}
+	w.stretch = len(w.plain)
+	if length == 0 {
+		w.room()
+	}
+}
+
+// room ends the block when it is full. All of it must be parsed.
+func (w *Writer) room() {
+	if len(w.plain)-w.block >= blockText || len(w.ops) >= blockOps {
 		w.flush(false)
 	}
 }
@@ -325,18 +305,16 @@ func (w *Writer) push(o op) {
 	w.ops = append(w.ops, o)
 }
 
-// joins tells whether a match at this place would continue the last one.
-func (w *Writer) joins(distance int) bool {
-	return len(w.ops) > 0 && w.ops[len(w.ops)-1].distance == uint32(distance) &&
-		w.ops[len(w.ops)-1].length < maxMerged
-}
-
+// match adds a match of length bytes, of which so many lie in plain; the others are those
+// of a long run.
 func (w *Writer) match(distance, length, inPlain int) {
-	if w.pending == 0 && w.joins(distance) {
+	if w.pending == 0 && len(w.ops) > 0 {
 		last := &w.ops[len(w.ops)-1]
-		last.length += uint32(length)
-		last.inPlain += uint32(inPlain)
-		return
+		if last.distance == uint32(distance) && last.length < maxMerged {
+			last.length += uint32(length)
+			last.inPlain += uint32(inPlain)
+			return
+		}
 	}
 	w.push(op{length: uint32(length), distance: uint32(distance), inPlain: uint32(inPlain)})
 }
@@ -348,19 +326,27 @@ func (w *Writer) hash() {
 	w.hashed = len(w.plain)
 }
 
-// flush writes what was collected as one block.
+// flush writes what was collected as one block, and keeps what the window may reach.
 func (w *Writer) flush(final bool) {
 	w.hash()
 	if w.pending > 0 {
 		w.push(op{})
 	}
 	if final || len(w.ops) > 0 {
-		w.codes.count(w.plain, w.ops)
+		text := w.plain[w.block:]
+		w.codes.count(text, w.ops)
 		w.bits.grow(w.codes.build())
 		w.codes.writeHeader(&w.bits, final)
-		w.bits.writeBlock(&w.codes, w.plain, w.ops, w.sums)
+		w.bits.writeBlock(&w.codes, text, w.ops, w.sums)
+		if w.parser != nil {
+			w.parser.learn(&w.codes)
+		}
 	}
-	w.clear()
+	kept := min(len(w.plain), window)
+	w.dropped += len(w.plain) - kept
+	copy(w.plain, w.plain[len(w.plain)-kept:])
+	w.plain, w.ops, w.sums = w.plain[:kept], w.ops[:0], w.sums[:0]
+	w.block, w.stretch, w.hashed = kept, kept, kept
 }
 
 // commonPrefix is the length of the longest common prefix.
@@ -373,6 +359,16 @@ func commonPrefix(a, b []byte) int {
 		}
 	}
 	for i < n && a[i] == b[i] {
+		i++
+	}
+	return i
+}
+
+// commonSuffix is the length of the longest common suffix.
+func commonSuffix(a, b []byte) int {
+	n := min(len(a), len(b))
+	i := 0
+	for i < n && a[len(a)-1-i] == b[len(b)-1-i] {
 		i++
 	}
 	return i

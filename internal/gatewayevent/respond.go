@@ -9,6 +9,7 @@ import (
 
 	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/deflate"
 )
 
 // MaxResponse is the most that a synchronous invocation may answer, in bytes. One
@@ -67,21 +68,25 @@ func answerPlain(plan *bulk.Plan, f bulk.Format, q answer.Quoting, e envelope, i
 	return append(response, e.after...), nil
 }
 
-// answerZipped answers with the compressed text in base64.
+// answerZipped answers with the compressed text in base64: at the first effort that makes it fit.
+// The tight one makes it smaller by some hundredths, so where a quarter is too much it is not tried.
 func answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Error) {
 	size := func(compressed []byte) int {
 		return len(e.before) + base64.StdEncoding.EncodedLen(len(compressed)) + len(e.after)
 	}
 	plan.Sign()
 	fits := plan.Within(maxURLs)
-	compressed := answer.AppendGzip(nil, plan.First(fits), f)
+	compressed := answer.AppendGzip(nil, plan.First(fits), f, deflate.Fast)
+	if size(compressed) > MaxResponse && size(compressed) < MaxResponse+MaxResponse/4 {
+		compressed = answer.AppendGzip(compressed[:0], plan.First(fits), f, deflate.Tight)
+	}
 	if fits < plan.Keys() || size(compressed) > MaxResponse {
 		// Keys compress unevenly, so how many fit is found by trying, with a little room
 		// to spare: the next second's signatures compress otherwise than these.
 		const room = MaxResponse - MaxResponse/1000
 		for size(compressed) > room {
 			fits = min(fits-1, int(float64(fits)*room/float64(size(compressed))))
-			compressed = answer.AppendGzip(compressed[:0], plan.First(fits), f)
+			compressed = answer.AppendGzip(compressed[:0], plan.First(fits), f, deflate.Tight)
 		}
 		return nil, bulk.TooLarge(fits, "")
 	}
@@ -106,7 +111,7 @@ func (h *Handler) deliver(ctx context.Context, plan *bulk.Plan, f bulk.Format, q
 		name = lc.AwsRequestID
 	}
 	plan.Sign()
-	key, err := h.Results.Put(ctx, name+"."+f.FileExtension(), answer.AppendGzip(nil, plan, f), f.MediaType(), "gzip")
+	key, err := h.Results.Put(ctx, name+"."+f.FileExtension(), answer.AppendGzip(nil, plan, f, deflate.Fast), f.MediaType(), "gzip")
 	if err != nil {
 		return nil, asError(err)
 	}

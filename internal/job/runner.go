@@ -15,6 +15,7 @@ import (
 	"bulkpresign/internal/awserr"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/config"
+	"bulkpresign/internal/deflate"
 	"bulkpresign/internal/delivery"
 	"bulkpresign/internal/manifest"
 	"bulkpresign/internal/objects"
@@ -378,7 +379,7 @@ func (r *Runner) signKeys(ctx context.Context, w *work, s *Summary) (signer, err
 	plan.Warned(func(key, sentence string) { warnings.add(Warning{Key: key, Message: sentence}) })
 	s.warned(warnings)
 	out := r.Results.Writer(w.in.Name()+"/result."+format.FileExtension()+".gz", format.MediaType(), "gzip")
-	o, err := out.Complete(ctx, answer.AppendGzip(nil, plan, format))
+	o, err := out.Complete(ctx, answer.AppendGzip(nil, plan, format, deflate.Tight))
 	if err != nil {
 		return nil, inResults(err)
 	}
