@@ -343,7 +343,8 @@ func (c *checker) startAPI(endpoint string) (base string, stop func(), err error
 	listener.Close()
 
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := c.command(ctx, endpoint, "start-api", "--host", "127.0.0.1", "--port", port, "--warm-containers", "EAGER")
+	// Not EAGER: that starts every function of the template, and the one whose code stands in it cannot run here.
+	cmd := c.command(ctx, endpoint, "start-api", "--host", "127.0.0.1", "--port", port, "--warm-containers", "LAZY")
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
