@@ -1,6 +1,7 @@
 package main
 
 import (
+	archivezip "archive/zip"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -373,8 +374,20 @@ func (w *workload) brokenList(ctx context.Context, c *s3.Client, i int) error {
 		l = list{key + ".txt", nil}
 	case 2:
 		l = list{key + ".pdf", []byte("%PDF-1.7")}
-	case 3: // not what its name says
-		l = list{key + ".txt.gz", b.Bytes()[:1000]}
+	case 3: // not what its name says: a workbook is a zip archive
+		var book bytes.Buffer
+		archive := archivezip.NewWriter(&book)
+		sheet, err := archive.Create("xl/worksheets/sheet1.xml")
+		if err == nil {
+			_, err = sheet.Write(b.Bytes()[:1000])
+		}
+		if err == nil {
+			err = archive.Close()
+		}
+		if err != nil {
+			return err
+		}
+		l = list{key + ".csv", book.Bytes()}
 	case 4: // changed after its event
 		if err := w.announce(ctx, c, in, list{key + ".txt", b.Bytes()[:5000]}, nil); err != nil {
 			return err
