@@ -15,22 +15,24 @@ func (w *rendering) curlTop() {
 	w.apart = w.apartInCurl()
 	if !w.apart {
 		w.curlOptions(w.plan.BatchOptions())
+		w.curlFailure("%{filename_effective}")
 	}
 }
 
-// apartInCurl tells whether each URL needs options of its own.
-func (w *rendering) apartInCurl() bool {
-	p := w.plan
-	if p.Any(bulk.OwnHeaders) {
-		return true
-	}
-	for i := range p.Keys() {
-		if curlRenames(p.Operation, p.Key(i)) {
-			return true
-		}
-	}
-	return false
+// curlFailure has curl name a transfer that failed, on standard error: of fifty refused uploads it would say fifty times
+// the same. Options that curl before 7.75 does not know it passes over.
+func (w *rendering) curlFailure(what string) {
+	w.text(`write-out = "%{onerror}%{stderr}` + what + ` failed: curl says %{exitcode}, HTTP %{http_code}\n"` + "\n")
 }
+
+// apartInCurl tells whether each URL needs options of its own: other headers, or, where there is no file whose name curl
+// knows, a name to tell when it failed.
+func (w *rendering) apartInCurl() bool {
+	return w.plan.Any(bulk.OwnHeaders) || !downloads(w.plan.Operation)
+}
+
+// downloads tells whether curl saves what an operation answers, under the name that the list gives.
+func downloads(op s3op.Operation) bool { return op.Method() == "GET" || op == s3op.HeadObject }
 
 // curlRenames tells whether curl would add the file's name to the URL of an upload:
 // where it takes the path for a folder's.
@@ -53,6 +55,7 @@ func (w *rendering) curl(i int, part string) {
 		}
 		w.open = true
 		w.curlOptions(w.plan.Options(i))
+		w.curlFailure(strings.ReplaceAll(curlEscapes.Replace(name), "%", "%%"))
 	}
 	w.text(`url = "`)
 	w.url(i, part)
@@ -65,7 +68,7 @@ func (w *rendering) curl(i int, part string) {
 		}
 	case operation == s3op.PutObject, operation == s3op.UploadPart:
 		w.text("upload-file = " + curlQuote(name) + "\n")
-	case operation.Method() == "GET", operation == s3op.HeadObject:
+	case downloads(operation):
 		w.text("output = " + curlQuote(name) + "\n")
 	}
 }
