@@ -101,6 +101,7 @@ func endpointItself(s Settings) (Location, error) {
 		Host:       withoutDefaultPort(u),
 		PathPrefix: path + "/",
 		BucketPath: path,
+		FormURL:    u.Scheme + "://" + u.Host + path,
 		Region:     s.Region,
 		Service:    "s3",
 	}

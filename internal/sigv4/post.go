@@ -212,10 +212,10 @@ func (p *PostSigner) SignAll(signatures []Signature, key func(i int) string) {
 	var wg sync.WaitGroup
 	for i := range parts {
 		from, to := len(signatures)*i/parts, len(signatures)*(i+1)/parts
+		worker := p.worker(i) // here, since the slice of them grows
 		work := func() {
-			p.worker(i).sign(p, signatures[from:to], func(k int) string { return key(from + k) })
+			worker.sign(p, signatures[from:to], func(k int) string { return key(from + k) })
 		}
-		p.worker(i) // made before any goroutine looks
 		if i < parts-1 {
 			wg.Go(work)
 		} else {
