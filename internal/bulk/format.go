@@ -67,6 +67,13 @@ func FormatOf(mediaType string) (f Format, ok bool) {
 		return CSV, true
 	case "text/uri-list":
 		return URIList, true
+	// These are nobody's but this service's, as their tree says (RFC 6838, section 3.4).
+	case "application/x.compact+json":
+		return Compact, true
+	case "text/x.aria2":
+		return Aria2, true
+	case "text/x.curl":
+		return Curl, true
 	}
 	return 0, false
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/check/reference"
 )
 
@@ -142,5 +143,39 @@ func TestLinks(t *testing.T) {
 				t.Errorf("%s links to %s, and there is no such heading", document, link)
 			}
 		}
+	}
+}
+
+// Each format has a row, with the media types that ask for it and the one that it comes as.
+func TestFormats(t *testing.T) {
+	_, formats, ok := strings.Cut(read(t, "docs/reference.md"), "\n## Formats\n")
+	if !ok {
+		t.Fatal("docs/reference.md has no section Formats")
+	}
+	formats, _, _ = strings.Cut(formats, "\n## ")
+	var documented []string
+	for line := range strings.Lines(formats) {
+		cells := strings.Split(line, " | ")
+		if len(cells) != 4 || !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		name := strings.Trim(cells[0], "|` ")
+		documented = append(documented, name)
+		f, ok := bulk.ParseFormat(name)
+		if !ok {
+			t.Errorf("there is no format %s", name)
+			continue
+		}
+		for mediaType := range strings.SplitSeq(cells[1], ", ") {
+			if got, ok := bulk.FormatOf(strings.Trim(mediaType, "`")); !ok || got != f {
+				t.Errorf("%s asks for another format than %s", mediaType, name)
+			}
+		}
+		if got := strings.Trim(cells[2], "`"); got != f.MediaType() {
+			t.Errorf("%s comes as %s, and not as %s", name, f.MediaType(), got)
+		}
+	}
+	if diff := cmp.Diff(bulk.FormatNames(), documented); diff != "" {
+		t.Errorf("formats (-code +document)\n%s", diff)
 	}
 }
