@@ -69,7 +69,7 @@ func answerPlain(plan *bulk.Plan, f bulk.Format, q answer.Quoting, e envelope, i
 }
 
 // answerZipped answers with the compressed text in base64: at the first effort that makes it fit.
-// The tight one makes it smaller by some hundredths, so where a quarter is too much it is not tried.
+// The tight one makes it smaller by some hundredths, so where a tenth is too much it is not tried.
 func answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Error) {
 	size := func(compressed []byte) int {
 		return len(e.before) + base64.StdEncoding.EncodedLen(len(compressed)) + len(e.after)
@@ -77,16 +77,17 @@ func answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Err
 	plan.Sign()
 	fits := plan.Within(maxURLs)
 	compressed := answer.AppendGzip(nil, plan.First(fits), f, deflate.Fast)
-	if size(compressed) > MaxResponse && size(compressed) < MaxResponse+MaxResponse/4 {
+	if size(compressed) > MaxResponse && size(compressed) < MaxResponse+MaxResponse/10 {
 		compressed = answer.AppendGzip(compressed[:0], plan.First(fits), f, deflate.Tight)
 	}
 	if fits < plan.Keys() || size(compressed) > MaxResponse {
 		// Keys compress unevenly, so how many fit is found by trying, with a little room
-		// to spare: the next second's signatures compress otherwise than these.
+		// to spare: the next second's signatures compress otherwise than these. The fast effort
+		// tries, since the tight one would take seconds for what is said to be too large anyhow.
 		const room = MaxResponse - MaxResponse/1000
 		for size(compressed) > room {
 			fits = min(fits-1, int(float64(fits)*room/float64(size(compressed))))
-			compressed = answer.AppendGzip(compressed[:0], plan.First(fits), f, deflate.Tight)
+			compressed = answer.AppendGzip(compressed[:0], plan.First(fits), f, deflate.Fast)
 		}
 		return nil, bulk.TooLarge(fits, "")
 	}
