@@ -40,7 +40,8 @@ func TestFilesOfAList(t *testing.T) {
 		}
 		for _, part := range []string{`\`, "C:", "x:ads", "\u202e"} {
 			for line := range strings.Lines(list) {
-				if strings.Contains(line, "out") && strings.Contains(line, part) {
+				names := strings.HasPrefix(line, "output = ") || strings.HasPrefix(line, "  out=") // and not write-out
+				if names && strings.Contains(line, part) {
 					t.Errorf("%s: a file's name has %q", format, part)
 				}
 			}
