@@ -294,3 +294,37 @@ func TestLargeRequest(t *testing.T) {
 		t.Errorf("%d URLs, want %d", len(r.URLs.keys), len(keys))
 	}
 }
+
+// More keys than an event has room for come through it compressed, by each kind of API.
+func TestGzipRequest(t *testing.T) {
+	t.Parallel()
+	keys := make([]string, 100_000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("exports/2026/11/%02d/invoices-of-the-western-branches/invoice-%08x.parquet", i%28+1, i*2654435761)
+	}
+	request := mustJSON(map[string]any{"keys": keys})
+	var body bytes.Buffer
+	z := gzip.NewWriter(&body)
+	if _, err := z.Write(request); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(request) < runtimeapi.MaxPayload {
+		t.Fatalf("the request has %d bytes: it fits as it is", len(request))
+	}
+	for name, event := range map[string][]byte{
+		"HTTP API": inBase64(httpAPI("POST", "", map[string]string{"content-encoding": "gzip"})),
+		"REST API": inBase64(restAPI("POST", "", map[string]string{"Content-Encoding": "gzip"})),
+	} {
+		event = bytes.Replace(event, []byte(`"body":""`), []byte(`"body":"`+base64.StdEncoding.EncodeToString(body.Bytes())+`"`), 1)
+		answer := delivering().send(t, event)
+		if answer.StatusCode != 200 {
+			t.Fatalf("%s: %s", name, decodeProblem(t, answer).Detail)
+		}
+		if r := decodeDelivered(t, answer.body(t)); r.Results.Count != len(keys) {
+			t.Errorf("%s: %d URLs, want %d", name, r.Results.Count, len(keys))
+		}
+	}
+}

@@ -20,9 +20,10 @@ func (w *rendering) curlTop() {
 }
 
 // curlFailure has curl name a transfer that failed, on standard error: of fifty refused uploads it would say fifty times
-// the same. Options that curl before 7.75 does not know it passes over.
+// the same. It begins a line of its own, since the meter of parallel transfers ends none. Options that curl before 7.75
+// does not know it passes over.
 func (w *rendering) curlFailure(what string) {
-	w.text(`write-out = "%{onerror}%{stderr}` + what + ` failed: curl says %{exitcode}, HTTP %{http_code}\n"` + "\n")
+	w.text(`write-out = "%{onerror}%{stderr}\n` + what + ` failed: curl says %{exitcode}, HTTP %{http_code}\n"` + "\n")
 }
 
 // apartInCurl tells whether each URL needs options of its own: other headers, or, where there is no file whose name curl

@@ -2,7 +2,6 @@ package gatewayevent
 
 import (
 	"bytes"
-	"encoding/base64"
 	"strconv"
 	"strings"
 
@@ -18,16 +17,17 @@ import (
 //   - REST API:
 //     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 type httpEvent struct {
-	method         string
-	isREST         bool // a REST API's, which has its own form
-	body           string
-	isBase64       bool
-	accept         []string
-	acceptEncoding []string
-	origin         string // of the page that calls, as a browser says
-	asksMethod     bool   // a browser asks whether a page may use a method
-	query          string // the parameters of the URL that was called, or their first name
-	caller         policy.Caller
+	method          string
+	isREST          bool // a REST API's, which has its own form
+	body            string
+	isBase64        bool
+	accept          []string
+	acceptEncoding  []string
+	contentEncoding []string
+	origin          string // of the page that calls, as a browser says
+	asksMethod      bool   // a browser asks whether a page may use a method
+	query           string // the parameters of the URL that was called, or their first name
+	caller          policy.Caller
 }
 
 // isHTTP tells an HTTP event from a request that was invoked directly: the one has a
@@ -111,6 +111,8 @@ func decodeEvent(text []byte) (*httpEvent, error) {
 					e.accept = append(e.accept, v)
 				case "accept-encoding":
 					e.acceptEncoding = append(e.acceptEncoding, v)
+				case "content-encoding":
+					e.contentEncoding = append(e.contentEncoding, v)
 				case "origin":
 					e.origin = v
 				case "access-control-request-method":
@@ -223,14 +225,6 @@ func readPrincipal(r *strictjson.Reader, c *policy.Caller) error {
 		c.Kind = policy.IAM
 	}
 	return err
-}
-
-// request is the body's bytes.
-func (e *httpEvent) request() ([]byte, error) {
-	if !e.isBase64 {
-		return []byte(e.body), nil
-	}
-	return base64.StdEncoding.DecodeString(e.body)
 }
 
 // acceptsGzip reads Accept-Encoding.

@@ -105,9 +105,9 @@ func (h *Handler) planOf(ctx context.Context, event *httpEvent, record *audit.Re
 	if event.query != "" {
 		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: `the call has query parameters, which would be ignored: put what they say into the JSON object of the body, such as {"keys": ["a.jpg"], "format": "csv"}`}
 	}
-	body, err := event.request()
-	if err != nil {
-		return nil, &bulk.Error{Code: bulk.InvalidRequest, Detail: "the body is not valid base64"}
+	body, failed := event.request()
+	if failed != nil {
+		return nil, failed
 	}
 	record.Caller = event.caller
 	return h.plan(ctx, record, body, event)

@@ -94,6 +94,18 @@ var inputs = []input{
 	{"into the results bucket: 1,800 items with 2 KB of metadata each", listed(1_800, twoKB, `"operation":"PutObject"`), signed, results, nil},
 	{"into the results bucket: 10 keys of 10,000 parts", parts(10, ""), signed, results, nil},
 	{"into the results bucket: 900,000 keys, 3,000,000 allowed", listed(900_000, func(i int) string { return strconv.Quote(strconv.FormatInt(int64(i), 36)) }), signed, append(results, most...), nil},
+	{"100,000 keys of 60 bytes in an HTTP body of gzip, into the results bucket", inGzip(listed(100_000, sixtyBytes)), signed, results, nil},
+	{"1,200,000 items, each key four times: 70 MB of text", inGzip(listed(1_200_000, fourTimes)), "InvalidRequest", nil, nil},
+	{"1,100,000 of them in 62 MiB, 3,000,000 allowed", inGzip(listed(1_100_000, fourTimes)), "ResponseTooLarge", most, nil},
+	{"gzip: 1 GB of spaces in an event of 1.4 MB", inGzip(filledTo(1<<30, `{"keys":["a"]`, " ", "}")), "InvalidRequest", nil, nil},
+	{"gzip: 64 MiB of opening brackets", inGzip(filledTo(64<<20, `{"x":`, "[", "")), "InvalidRequest", nil, nil},
+	{"gzip: 4.5 MB of members of nothing", gzipMembers, "InvalidRequest", nil, nil},
+	{"gzip: 4.5 MB of noise behind its first bytes", gzipNoise, "InvalidRequest", nil, nil},
+	{"gzip: a name of 4.5 MB in its head", gzipName, "InvalidRequest", nil, nil},
+	{"gzip that says 4 GB of itself", gzipLies, "InvalidRequest", nil, nil},
+	{"a Content-Encoding header of 5 MB", func() []byte {
+		return httpEvent(`{\"keys\":[\"a\"]}`, false, []byte(`,"content-encoding":"`+strings.Repeat("gzip,", 1_000_000)+`"`))
+	}, signed, nil, nil},
 	{"an Accept header of 5 MB", accept(5_000_000, "a,"), signed, nil, nil},
 	{"an Accept header of 5 MB of parameters", accept(5_000_000, ";q=0.1"), signed, nil, nil},
 	{"an Accept weight of 5,000,000 digits", accept(5_000_000, "1"), signed, nil, nil},
@@ -254,4 +266,57 @@ func accept(size int, unit string) func() []byte {
 		value := "text/csv;q=" + strings.Repeat(unit, size/len(unit))
 		return httpEvent(`{\"keys\":[\"a\"]}`, false, []byte(`,"accept":"`+value+`"`))
 	}
+}
+
+func sixtyBytes(i int) string {
+	return fmt.Sprintf(`"albums/%04d/%02d/%02d/photograph-%07d-of-the-harbour.jpeg"`, 2000+i%27, 1+i%12, 1+i%28, i)
+}
+
+func fourTimes(i int) string { return sixtyBytes(i / 4) }
+
+// filledTo is a text of a size: before, as many copies of unit as there is room for, after.
+func filledTo(size int, before, unit, after string) func() []byte {
+	return func() []byte {
+		return []byte(before + strings.Repeat(unit, (size-len(before)-len(after))/len(unit)) + after)
+	}
+}
+
+// inGzip sends a request over HTTP, compressed.
+func inGzip(request func() []byte) func() []byte {
+	return func() []byte {
+		text := request()
+		return gzipEvent(zipped(func(write func([]byte)) { write(text) }))
+	}
+}
+
+// gzipEvent is an event with a body that is as long as it may be, at most.
+func gzipEvent(body []byte) []byte {
+	return httpEvent(base64.StdEncoding.EncodeToString(body), true, []byte(`,"content-encoding":"gzip"`))
+}
+
+// mostGzip is how many bytes have room in an event, in base64.
+const mostGzip = (runtimeapi.MaxPayload - 400) / 4 * 3
+
+func gzipMembers() []byte {
+	empty := zipped(func(func([]byte)) {})
+	return gzipEvent(bytes.Repeat(empty, mostGzip/len(empty)))
+}
+
+func gzipNoise() []byte {
+	body := []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}
+	for i := uint32(1); len(body) < mostGzip; i = i*1664525 + 1013904223 {
+		body = append(body, byte(i>>24))
+	}
+	return gzipEvent(body)
+}
+
+func gzipName() []byte {
+	head := []byte{0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 0xff} // 8: a name follows, up to a zero
+	return gzipEvent(append(head, bytes.Repeat([]byte("n"), mostGzip-len(head))...))
+}
+
+// gzipLies says in its last bytes, which tell how much room it needs, that this is 4 GB.
+func gzipLies() []byte {
+	body := zipped(func(write func([]byte)) { write(listed(100_000, sixtyBytes)()) })
+	return gzipEvent(append(body[:len(body)-4], 0xff, 0xff, 0xff, 0xff))
 }

@@ -60,7 +60,7 @@ func TestMetrics(t *testing.T) {
 		"an empty dimension":      {`"$LATEST"`, `""`},
 		"no name":                 {`"Name":"time",`, ``},
 		"an unknown unit":         {`"Milliseconds"`, `"ms"`},
-		"an unknown resolution":   {`60`, `30`},
+		"an unknown resolution":   {`Resolution":60`, `Resolution":30`},
 		"a metric of nothing":     {`"time":100,`, ``},
 		"a metric of null":        {`"time":100`, `"time":null`},
 		"a metric of text":        {`"time":100`, `"time":"100"`},
