@@ -115,8 +115,11 @@ func (c *Chunks) refresh(ctx context.Context) (renewed bool, err error) {
 		return false, err
 	}
 	p := c.plan
-	age := c.service.Now().Sub(p.SignedAt)
-	old := age > time.Duration(p.ExpiresIn)*time.Second/2
+	at := c.service.Now()
+	old := at.Sub(p.SignedAt) > time.Duration(p.ExpiresIn)*time.Second/2
+	if p.reuse > 0 { // what is handed out has expires_in left, at the least
+		old = !p.signingTime(at).Equal(p.SignedAt)
+	}
 	if now.Credentials == p.credentials.Credentials && now.Expires.Equal(p.credentials.Expires) && (!old || p.Basis == BasisCredentials) {
 		return false, nil
 	}

@@ -33,7 +33,7 @@ func (p *Plan) judgeSource(allowed *policy.Policy, options []s3op.Option) failur
 			from.refusal = from.LimitKeys(p.count)
 		}
 		if from.refusal == nil {
-			from.refusal = from.LimitExpiresIn(p.wanted)
+			from.refusal = from.LimitExpiresIn(p.wanted, p.reuse > 0)
 		}
 		if p.sources == nil {
 			p.sources = make(map[string]source)

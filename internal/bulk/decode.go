@@ -2,7 +2,6 @@ package bulk
 
 import (
 	"bytes"
-	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -106,6 +105,8 @@ func (d *decoder) field(name string) error {
 		return d.verify()
 	case "expires_in":
 		return d.expiresIn()
+	case "reuse_for":
+		return d.reuseFor()
 	case "strict_expiry":
 		return d.bool(&r.StrictExpiry)
 	case "allow_dot_segments":
@@ -232,17 +233,32 @@ func (d *decoder) oneOf(dst *string, names ...string) error {
 }
 
 func (d *decoder) expiresIn() error {
-	s, err := d.whole()
-	if err != nil {
-		return err
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if errors.Is(err, strconv.ErrRange) && !strings.HasPrefix(s, "-") {
-		n = math.MaxInt64 // too long, whatever the maximum is
-	}
-	if n < 1 {
-		return failf(InvalidRequest, `field "expires_in" must be at least 1 second`)
+	n, err := d.seconds()
+	if err == nil && n < 1 {
+		err = failf(InvalidRequest, `field "expires_in" must be at least 1 second`)
 	}
 	d.request.ExpiresIn = n
-	return nil
+	return err
+}
+
+func (d *decoder) reuseFor() error {
+	n, err := d.seconds()
+	if err == nil && n < 0 {
+		err = failf(InvalidRequest, `field "reuse_for" must be 0 seconds or more`)
+	}
+	d.request.ReuseFor = &n
+	return err
+}
+
+// seconds reads a whole number; one beyond all measure is more than any maximum, and less than any sum of two overflows at.
+func (d *decoder) seconds() (int64, error) {
+	s, err := d.whole()
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil && !strings.HasPrefix(s, "-") {
+		return math.MaxInt32, nil
+	}
+	return n, nil // of one that is far below 0, the least
 }

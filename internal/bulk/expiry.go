@@ -39,35 +39,58 @@ func Earlier(a, b Lifetime) Lifetime {
 	return a
 }
 
-// judgeExpiry finds the lifetime that is asked for.
+// judgeExpiry finds the lifetime that is asked for. What may be reused for some time is signed
+// for that much longer, so that it has all of its time left whenever it is handed out.
 func (p *Plan) judgeExpiry(limits *policy.Policy) error {
-	p.wanted = p.request.ExpiresIn
-	if p.wanted == 0 {
-		p.wanted = int64(limits.DefaultExpiresIn / time.Second)
-		if p.grant != nil {
-			p.wanted = p.grant.ShortestExpiresIn(p.wanted)
-		}
+	r := p.request
+	most := int64(limits.MaxExpiresIn / time.Second)
+	p.wanted = r.ExpiresIn
+	switch {
+	case r.ReuseFor != nil:
+		p.reuse = *r.ReuseFor
+	case p.grant != nil: // nobody asked for it, so it never is what makes the lifetime too long
+		p.reuse = p.grant.ReuseFor(max(1, p.wanted), most)
 	}
-	if most := int64(limits.MaxExpiresIn / time.Second); p.wanted > most {
+	if p.wanted == 0 {
+		all := most
+		if p.grant != nil {
+			all = p.grant.ShortestExpiresIn(all)
+		}
+		p.wanted = max(1, min(int64(limits.DefaultExpiresIn/time.Second), all-p.reuse))
+	}
+	p.wanted += p.reuse
+	if p.wanted > most {
+		if p.reuse > 0 {
+			return failf(ExpiryTooLong, `fields "expires_in" and "reuse_for" together are over the maximum of %d seconds`, most)
+		}
 		return failf(ExpiryTooLong, `field "expires_in" is over the maximum of %d seconds`, most)
 	}
 	if p.grant != nil {
-		if refusal := p.grant.LimitExpiresIn(p.wanted); refusal != nil {
+		if refusal := p.grant.LimitExpiresIn(p.wanted, p.reuse > 0); refusal != nil {
 			return p.refused(refusal)
 		}
 	}
 	return nil
 }
 
+// signingTime is when URLs are said to be signed that are made now: they stay the same until its next multiple.
+func (p *Plan) signingTime(now time.Time) time.Time {
+	now = now.UTC().Truncate(time.Second)
+	if p.reuse == 0 {
+		return now
+	}
+	return time.Unix(now.Unix()-now.Unix()%p.reuse, 0).UTC()
+}
+
 // decideExpiry finds the lifetime: what is asked for, or less when the credentials
 // are known to end sooner.
-func (p *Plan) decideExpiry(c Credentials) error {
+func (p *Plan) decideExpiry(c Credentials, now time.Time) error {
 	p.ExpiresIn = p.wanted
 	p.Basis, p.CredentialsUntil = BasisUnknown, c.Expires
 	if !c.Expires.IsZero() {
 		p.Basis = BasisSignature
 		remaining := int64(math.Floor(c.Expires.Sub(p.SignedAt).Seconds()))
-		if remaining < 1 {
+		if c.Expires.Sub(now) < time.Second {
 			return failf(CredentialsUnavailable, "the service's credentials have ended: try again")
 		}
 		if remaining < p.ExpiresIn {

@@ -62,6 +62,7 @@ type Plan struct {
 	lacking     error             // what keys without own options still miss
 	merged      []s3op.Option     // scratch of settle
 	wanted      int64             // seconds that the URLs are to live
+	reuse       int64             // seconds for which they stay the same; of wanted
 	needed      Need              // what the credentials are for
 
 	entries  []entry
@@ -189,7 +190,7 @@ func (s *Service) prepare(ctx context.Context, caller policy.Caller, r *Request,
 		return nil, err
 	}
 	p.needed = p.need(caller, &s.Policy)
-	p.attribution = s.attribution(ctx, &caller)
+	p.attribution = s.attribution(ctx, &caller, p.reuse > 0)
 	credentials, err := s.credentials(ctx, &p.needed)
 	if err != nil {
 		return nil, err

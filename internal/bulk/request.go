@@ -38,7 +38,8 @@ type Request struct {
 	Verify           Verify
 	Bucket           string // empty: the only one that is allowed
 	Operation        s3op.Operation
-	ExpiresIn        int64 // seconds; 0 is the configured default
+	ExpiresIn        int64  // seconds; 0 is the configured default
+	ReuseFor         *int64 // seconds for which URLs stay the same; nil is the policy's
 	StrictExpiry     bool
 	AllowDotSegments bool
 	Explain          bool          // which rules of the policy decide
@@ -72,7 +73,7 @@ func ParseObject(url string) (o Object, ok bool) {
 }
 
 // fields are the request's members beside the signing options.
-var fields = []string{"bucket", "operation", "keys", "prefix", "manifest", "expires_in", "strict_expiry", "format",
+var fields = []string{"bucket", "operation", "keys", "prefix", "manifest", "expires_in", "reuse_for", "strict_expiry", "format",
 	"encoding", "allow_dot_segments", "verify", "continuation_token", "suffix", "start_after", "folder_markers", "explain"}
 
 // IsField tells whether a request may have a member of this name.

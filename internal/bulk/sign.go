@@ -29,8 +29,9 @@ type signing struct {
 // signWith makes ready to sign with these credentials, from now on.
 func (p *Plan) signWith(credentials Credentials, s *Service) error {
 	// One reading of the clock for the whole batch, so that midnight cannot split it.
-	p.SignedAt = s.Now().UTC().Truncate(time.Second)
-	if err := p.decideExpiry(credentials); err != nil {
+	now := s.Now().UTC().Truncate(time.Second)
+	p.SignedAt = p.signingTime(now)
+	if err := p.decideExpiry(credentials, now); err != nil {
 		return err
 	}
 	p.credentials = credentials
@@ -55,16 +56,18 @@ func (p *Plan) signWith(credentials Credentials, s *Service) error {
 
 // attribution makes parameters of who asks. S3 takes no notice of parameters that begin
 // with "x-" but writes them into its access log; the signature keeps them as they are.
+// What is to be the same for each of a caller's requests names none of them.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html#LogFormatCustom
-func (s *Service) attribution(ctx context.Context, caller *policy.Caller) []sigv4.Parameter {
+func (s *Service) attribution(ctx context.Context, caller *policy.Caller, isReused bool) []sigv4.Parameter {
 	if s.RequestID == nil {
 		return nil
 	}
-	return []sigv4.Parameter{ // sorted, and behind all parameters of S3
-		{Name: "x-presign-caller", Value: caller.Hash()},
-		{Name: "x-presign-request", Value: s.RequestID(ctx)},
+	own := []sigv4.Parameter{{Name: "x-presign-caller", Value: caller.Hash()}} // sorted, and behind all parameters of S3
+	if !isReused {
+		own = append(own, sigv4.Parameter{Name: "x-presign-request", Value: s.RequestID(ctx)})
 	}
+	return own
 }
 
 // fill writes settled options, and who asks, into r.

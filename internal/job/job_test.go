@@ -812,3 +812,20 @@ func TestResultsBucketIsRequired(t *testing.T) {
 		t.Errorf("%v, want an exit code over 0", err)
 	}
 }
+
+// A list's URLs stay the same for as long as its metadata says.
+func TestReuseFor(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, 10*time.Second)
+	b.put(t, "photos", "a", []byte("one"), nil)
+	etag := b.put(t, "lists", "manifests/a.txt", []byte("a\n"), map[string]string{"presign-expires-in": "77", "presign-reuse-for": "1800"})
+	if _, err := fn.Invoke(t.Context(), s3Event("lists", "manifests/a.txt", etag, "0055AED6DCD90281E5")); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := b.only(t)
+	if s.ExpiresIn != 1877 || s.SignedAt.Unix()%1800 != 0 || time.Until(s.ExpiresAt) < 70*time.Second {
+		t.Errorf("signed at %s for %d", s.SignedAt, s.ExpiresIn)
+	}
+	works(t, b.lines(t, s)[0].URL, "one")
+}

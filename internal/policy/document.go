@@ -27,6 +27,7 @@ type rule struct {
 
 	// Of a rule that allows.
 	maxExpiresIn int64 // seconds; 0 is no limit of its own
+	reuseFor     int64 // seconds; 0 is not at all
 	maxKeys      int   // 0 is no limit of its own
 	require      []requirement
 	explain      bool
@@ -235,7 +236,7 @@ func (p *parser) rule(r *rule) error {
 	var forAllow []string // members that only a rule that allows may have
 	err := p.object("", func(name string) (func() error, bool) {
 		switch name {
-		case "max_expires_in", "max_keys", "require":
+		case "max_expires_in", "reuse_for", "max_keys", "require":
 			forAllow = append(forAllow, name)
 		}
 		switch name {
@@ -268,6 +269,8 @@ func (p *parser) rule(r *rule) error {
 			return func() error { return p.operations(r) }, true
 		case "max_expires_in":
 			return func() (err error) { r.maxExpiresIn, err = p.number(int64(MaxExpiresIn.Seconds())); return err }, true
+		case "reuse_for":
+			return func() (err error) { r.reuseFor, err = p.number(int64(MaxExpiresIn.Seconds()) - 1); return err }, true
 		case "max_keys":
 			return func() error {
 				n, err := p.number(maxMaxKeys)
@@ -288,6 +291,9 @@ func (p *parser) rule(r *rule) error {
 		for _, name := range forAllow {
 			p.problem("has member %q, which says nothing in a rule that denies", name)
 		}
+	}
+	if r.maxExpiresIn > 0 && r.reuseFor >= r.maxExpiresIn {
+		p.problem("has a reuse_for that is no less than its max_expires_in, and both count: a URL would have no time left")
 	}
 	for _, q := range r.require {
 		if r.operations != nil && !slices.ContainsFunc(r.operations, func(o s3op.Operation) bool { return o.Has(q.option) || getsAround(o, q.option) }) {

@@ -35,6 +35,8 @@ var documents = []struct {
 	{allow(`"buckets":["photos","arn:aws:s3:eu-west-1:123456789012:accesspoint/ap"]`), nil},
 	{allow(`"max_expires_in":1,"max_keys":1`), nil},
 	{allow(`"max_expires_in":604800,"max_keys":3000000`), nil},
+	{allow(`"max_expires_in":604800,"reuse_for":604799`), nil},
+	{allow(`"reuse_for":1`), nil},
 
 	// Not a document at all.
 	{``, []string{"is not valid JSON: the text ends too early"}},
@@ -60,6 +62,9 @@ var documents = []struct {
 	{allow(`"max_expires_in":604801`), []string{"max_expires_in must be a whole number from 1 to 604800"}},
 	{allow(`"max_expires_in":"60"`), []string{"max_expires_in must be a whole number, not a string"}},
 	{allow(`"max_expires_in":1.5`), []string{"max_expires_in must be a whole number"}},
+	{allow(`"reuse_for":0`), []string{"reuse_for must be a whole number from 1 to 604799"}},
+	{allow(`"reuse_for":604800`), []string{"reuse_for must be a whole number from 1 to 604799"}},
+	{rule(`"effect":"deny","callers":"*","reuse_for":1`), []string{`"reuse_for", which says nothing`}},
 	{allow(`"max_keys":-1`), []string{"max_keys must be a whole number from 1 to 3000000"}},
 	{allow(`"max_keys":99999999999999999999`), []string{"max_keys must be a whole number from 1 to 3000000"}},
 	{allow(`"description":""`), []string{"description is empty"}},
@@ -162,6 +167,7 @@ var beyondSchema = []struct {
 	document string
 	problems []string
 }{
+	{allow(`"reuse_for":60,"max_expires_in":60`), []string{"rules[0] (r) has a reuse_for that is no less than its max_expires_in"}},
 	{`{"rules":[{"name":"r","effect":"allow","callers":"*"},{"name":"r","effect":"deny","callers":"*"}]}`, []string{"rules[1] has the name of rules[0]"}},
 	{allow(`"operations":["GetObject"],"require":{"content_type":true}`), []string{`rules[0] (r) requires option "content_type", which none of its operations has`}},
 	{allow(`"max_keys":1.0`), []string{"max_keys must be a whole number"}},

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -199,16 +200,37 @@ func (g *Grant) ShortestExpiresIn(otherwise int64) int64 {
 	return otherwise
 }
 
-// LimitExpiresIn tells the rules how long the URLs are to live, in seconds.
-func (g *Grant) LimitExpiresIn(seconds int64) *Refusal {
+// ReuseFor is for how many seconds URLs stay the same when the request does not say: as
+// long as every rule lets them, and all of these with the lifetime stay within the first
+// limit that the lifetime alone does not pass, their own or the most there is.
+func (g *Grant) ReuseFor(lifetime, most int64) int64 {
+	reuse := int64(math.MaxInt64)
+	for i := range g.allow {
+		if s := &g.allow[i]; s.problem == "" {
+			reuse = min(reuse, s.reuseFor)
+			if s.maxExpiresIn >= lifetime {
+				most = min(most, s.maxExpiresIn)
+			}
+		}
+	}
+	return max(0, min(reuse, most-lifetime))
+}
+
+// LimitExpiresIn tells the rules how long the URLs are to live, in seconds; reused says that some of
+// it is for URLs that stay the same.
+func (g *Grant) LimitExpiresIn(seconds int64, reused bool) *Refusal {
+	fields, ask := `field "expires_in" is`, `a shorter "expires_in"`
+	if reused {
+		fields, ask = `fields "expires_in" and "reuse_for" together are`, `a shorter "expires_in" or "reuse_for"`
+	}
 	most := int64(0)
 	for i := range g.allow {
 		if s := &g.allow[i]; s.problem == "" && s.maxExpiresIn > 0 && seconds > s.maxExpiresIn {
 			most = max(most, s.maxExpiresIn)
-			s.problem = fmt.Sprintf("the policy allows you this key for at most %d seconds: ask for a shorter \"expires_in\"", s.maxExpiresIn)
+			s.problem = fmt.Sprintf("the policy allows you this key for at most %d seconds: ask for %s", s.maxExpiresIn, ask)
 		}
 	}
-	return g.none(RefusedExpiry, fmt.Sprintf(`field "expires_in" is over the maximum of %d seconds that the policy allows you`, most))
+	return g.none(RefusedExpiry, fmt.Sprintf(`%s over the maximum of %d seconds that the policy allows you`, fields, most))
 }
 
 // RequireOfBatch tells the rules the settled options of the whole batch. What is

@@ -85,7 +85,7 @@ func decide(t *testing.T, document string, a ask) string {
 	if a.seconds == 0 {
 		a.seconds = g.ShortestExpiresIn(900)
 	}
-	if r := g.LimitExpiresIn(a.seconds); r != nil {
+	if r := g.LimitExpiresIn(a.seconds, false); r != nil {
 		return refused(r)
 	}
 	at, r := g.Key(a.key)
