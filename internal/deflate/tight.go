@@ -34,7 +34,7 @@ const (
 	// prevPlaces is no less than what plain holds of what the window reaches.
 	prevPlaces = 1 << 16
 	// maxTried is how many candidates are tried at a place.
-	maxTried = 48
+	maxTried = 16
 	// maxTails is how many stretches are compared from their ends.
 	maxTails = 24
 	// unknownBits is what a symbol is thought to take that was not in the block before.
@@ -189,8 +189,8 @@ func (w *Writer) reach(own *stretch, i, skipped int) int {
 		}
 		next = p.prev[(c.from+w.dropped)%prevPlaces]
 	}
-	if best >= maxMatch/2 {
-		return i + best - minMatch
+	if best >= 32 {
+		return i + best - 8
 	}
 	return skipped
 }

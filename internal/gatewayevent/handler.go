@@ -138,7 +138,7 @@ func (h *Handler) wholeDirect(ctx context.Context, plan *bulk.Plan) (response []
 	format := plan.Format(bulk.JSON)
 	switch {
 	case plan.Gzip():
-		response, failed = answerZipped(plan, format, envelope{`{"encoding":"gzip","body":"`, `"}`})
+		response, failed = h.answerZipped(plan, format, envelope{`{"encoding":"gzip","body":"`, `"}`})
 	case format.IsObject():
 		response, failed = answerPlain(plan, format, answer.Bare, envelope{}, `ask for "encoding": "gzip"`)
 	default: // A function's response is JSON, so a text lies in a JSON string.

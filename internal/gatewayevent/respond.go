@@ -35,7 +35,7 @@ func (h *Handler) whole(ctx context.Context, event *httpEvent, plan *bulk.Plan) 
 	} else if size, _ := answer.Size(plan.First(plan.Within(maxURLs)), format, answer.Quoted, 0); size < event.zippedFrom() {
 		response, failed = answerPlain(plan, format, answer.Quoted, plain, "")
 	} else {
-		response, failed = answerZipped(plan, format, envelope{responseHead(http.StatusOK, format.MediaType(), "gzip", cors...), responseEnd})
+		response, failed = h.answerZipped(plan, format, envelope{responseHead(http.StatusOK, format.MediaType(), "gzip", cors...), responseEnd})
 	}
 	if h.canDeliver(plan, failed) {
 		return h.deliver(ctx, plan, format, answer.Quoted, envelope{responseHead(http.StatusOK, bulk.JSON.MediaType(), "", cors...), responseEnd})
@@ -68,39 +68,70 @@ func answerPlain(plan *bulk.Plan, f bulk.Format, q answer.Quoting, e envelope, i
 	return append(response, e.after...), nil
 }
 
-// answerZipped answers with the compressed text in base64: at the first effort that makes it fit.
-// The tight one makes it smaller by some hundredths, so where a tenth is too much it is not tried.
-func answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Error) {
-	size := func(compressed []byte) int {
-		return len(e.before) + base64.StdEncoding.EncodedLen(len(compressed)) + len(e.after)
-	}
+// answerZipped answers with the compressed text in base64: at the first effort that makes it fit. Where there
+// is another place for what does not fit, nobody needs to know how many keys would.
+func (h *Handler) answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Error) {
 	plan.Sign()
-	fits := plan.Within(maxURLs)
-	compressed := answer.AppendGzip(nil, plan.First(fits), f, deflate.Fast)
-	if size(compressed) > MaxResponse && size(compressed) < MaxResponse+MaxResponse/10 {
-		compressed = answer.AppendGzip(compressed[:0], plan.First(fits), f, deflate.Tight)
+	z := zipping{plan: plan, format: f, around: len(e.before) + len(e.after)}
+	within := plan.Within(maxURLs)
+	size := z.try(within, deflate.Fast)
+	if size > MaxResponse && size < MaxResponse+MaxResponse/10 { // the tight effort saves some hundredths
+		size = z.try(within, deflate.Tight)
 	}
-	if fits < plan.Keys() || size(compressed) > MaxResponse {
-		// Keys compress unevenly, so how many fit is found by trying, with a little room
-		// to spare: the next second's signatures compress otherwise than these. The fast effort
-		// tries, since the tight one would take seconds for what is said to be too large anyhow.
-		const room = MaxResponse - MaxResponse/1000
-		for size(compressed) > room {
-			fits = min(fits-1, int(float64(fits)*room/float64(size(compressed))))
-			compressed = answer.AppendGzip(compressed[:0], plan.First(fits), f, deflate.Fast)
+	if within < plan.Keys() || size > MaxResponse {
+		if h.mayDeliver(plan) {
+			return nil, bulk.TooLarge(0, "")
 		}
-		return nil, bulk.TooLarge(fits, "")
+		if fits := z.fits(within, size); fits < plan.Keys() { // else it fits, by the tight effort, after all
+			return nil, bulk.TooLarge(fits, "")
+		}
 	}
-	response := append(make([]byte, 0, size(compressed)), e.before...)
-	response = base64.StdEncoding.AppendEncode(response, compressed)
+	response := append(make([]byte, 0, MaxResponse), e.before...)
+	response = base64.StdEncoding.AppendEncode(response, z.compressed)
 	return append(response, e.after...), nil
+}
+
+// zipping tries how many of a plan's keys fit.
+type zipping struct {
+	plan       *bulk.Plan
+	format     bulk.Format
+	around     int    // bytes of the envelope
+	compressed []byte // what was tried last
+}
+
+// try compresses the answer for the first n keys, and is the size that it has in base64.
+func (z *zipping) try(n int, effort deflate.Effort) int {
+	z.compressed = answer.AppendGzip(z.compressed[:0], z.plan.First(n), z.format, effort)
+	return z.around + base64.StdEncoding.EncodedLen(len(z.compressed))
+}
+
+// fits finds how many keys fit, when the first n have a size that does not. Keys compress unevenly, so it is found by trying,
+// with a little room to spare: the next second's signatures compress otherwise than these. The fast effort finds how
+// many would fit with it, and a sixteenth of them how many more the tight one is worth, which takes ten times as long: so
+// it is only asked once whether they do.
+func (z *zipping) fits(n, size int) int {
+	const room = MaxResponse - MaxResponse/1000
+	for size > room {
+		n = min(n-1, int(float64(n)*room/float64(size)))
+		size = z.try(n, deflate.Fast)
+	}
+	sample := max(1, n/16)
+	worth := float64(z.try(sample, deflate.Fast)) / float64(z.try(sample, deflate.Tight))
+	more := min(z.plan.Within(maxURLs), int(float64(n)*worth*0.998))
+	if more > n && z.try(more, deflate.Tight) <= room {
+		return more
+	}
+	return n
 }
 
 // canDeliver tells whether an answer that does not fit has another place to go. Part
 // numbers can make more URLs of a request than it may have keys.
 func (h *Handler) canDeliver(plan *bulk.Plan, failed *bulk.Error) bool {
-	return failed != nil && failed.Code == bulk.ResponseTooLarge && h.Results != nil && !plan.Listed() &&
-		plan.URLs() <= h.Service.Policy.MaxKeys
+	return failed != nil && failed.Code == bulk.ResponseTooLarge && h.mayDeliver(plan)
+}
+
+func (h *Handler) mayDeliver(plan *bulk.Plan) bool {
+	return h.Results != nil && !plan.Listed() && plan.URLs() <= h.Service.Policy.MaxKeys
 }
 
 // deliver puts an answer that does not fit into the results bucket, compressed, and
