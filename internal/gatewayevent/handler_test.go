@@ -358,8 +358,11 @@ func TestQueryParameters(t *testing.T) {
 // have been enough for them.
 func TestFitsTightly(t *testing.T) {
 	h := handler(io.Discard)
-	h.Service.Policy.MaxKeys = 100_000
-	keys := make([]string, 100_000)
+	h.Service.Policy.MaxKeys = 140_000
+	h.Service.Credentials = fixed{bulk.Credentials{Credentials: sigv4.Credentials{
+		AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret, SessionToken: strings.Repeat("IQoJb3JpZ2luX2Vj/EXAMPLE+", 40),
+	}}}
+	keys := make([]string, 140_000)
 	for i := range keys {
 		keys[i] = fmt.Sprintf("my photos/été/IMG %d (small).jpg", i)
 	}
@@ -385,7 +388,7 @@ func TestFitsTightly(t *testing.T) {
 		}
 	}
 	if fits < len(keys)/2 || fits >= len(keys) {
-		t.Fatalf("%d of %d keys fit", fits, len(keys))
+		t.Fatalf("%d of %d keys fit: %s", fits, len(keys), detail)
 	}
 	payload, detail := send(fits)
 	if payload == nil || len(payload) > gatewayevent.MaxResponse {

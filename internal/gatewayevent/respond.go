@@ -107,8 +107,8 @@ func (z *zipping) try(n int, effort deflate.Effort) int {
 
 // fits finds how many keys fit, when the first n have a size that does not. Keys compress unevenly, so it is found by trying,
 // with a little room to spare: the next second's signatures compress otherwise than these. The fast effort finds how
-// many would fit with it, and a sixteenth of them how many more the tight one is worth, which takes ten times as long: so
-// it is only asked once whether they do.
+// many would fit with it, and a sixteenth of them how many more the tight one is worth, which takes several times as long: so
+// it is asked once whether they do, or twice.
 func (z *zipping) fits(n, size int) int {
 	const room = MaxResponse - MaxResponse/1000
 	for size > room {
@@ -117,9 +117,12 @@ func (z *zipping) fits(n, size int) int {
 	}
 	sample := max(1, n/16)
 	worth := float64(z.try(sample, deflate.Fast)) / float64(z.try(sample, deflate.Tight))
-	more := min(z.plan.Within(maxURLs), int(float64(n)*worth*0.998))
-	if more > n && z.try(more, deflate.Tight) <= room {
-		return more
+	more := min(z.plan.Within(maxURLs), int(float64(n)*worth))
+	for tries := 0; tries < 2 && more > n; tries++ { // the sample may have been of other keys than most
+		if size = z.try(more, deflate.Tight); size <= room {
+			return more
+		}
+		more = int(float64(more) * 0.999 * room / float64(size))
 	}
 	return n
 }
