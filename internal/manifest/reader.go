@@ -29,6 +29,7 @@ type Reader struct {
 	parquet *parquetReader
 	used    bool // there was an entry
 	begun   bool
+	isPart  bool // of a list, which need have no entries
 	options []s3op.Option
 	broken  error
 }
@@ -132,7 +133,7 @@ func (r *Reader) Next(e *Entry) error {
 // end looks at the list as a whole once it is read.
 func (r *Reader) end() error {
 	switch {
-	case r.shard == nil && !r.used:
+	case r.shard == nil && !r.isPart && !r.used:
 		return &BrokenError{Reason: "it has no entries: write at least one key"}
 	case r.shard != nil && r.shard.verify != nil:
 		if err := r.shard.verify(); err != nil {
@@ -310,6 +311,7 @@ type lines struct {
 	number int64 // of the line that begins at begin
 	feeds  int64 // line feeds that were passed
 	total  int64 // bytes of text
+	stop   int64 // no line begins so many bytes after the beginning, or later; 0: at no place
 	err    error // why there is no more text
 }
 
@@ -346,13 +348,7 @@ func (l *lines) open(r io.Reader, limits Limits) error {
 	if l.source.err != nil {
 		return l.source.err
 	}
-	c := Plain // whatever its name says
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		c = Gzip
-	case bytes.HasPrefix(head, zstdMagic):
-		c = Zstd
-	}
+	c := compressionOf(head) // whatever its name says
 	switch c {
 	case Plain:
 		l.text = buffered
@@ -405,6 +401,9 @@ func (l *lines) atEnd() bool {
 // began and so holds both, with the line break between them.
 func (l *lines) next(more bool) ([]byte, error) {
 	if !more {
+		if l.stop > 0 && l.passed() >= l.stop {
+			return nil, io.EOF
+		}
 		l.begin = l.seen
 		l.number = l.feeds + 1
 	}
@@ -432,6 +431,9 @@ func (l *lines) next(more bool) ([]byte, error) {
 		l.fill()
 	}
 }
+
+// passed is how many bytes of text stand before what is cut off next.
+func (l *lines) passed() int64 { return l.total - int64(l.end-l.seen) }
 
 // last gives what stands after the last line feed.
 func (l *lines) last() ([]byte, error) {
