@@ -217,15 +217,23 @@ type summary struct {
 		}
 	}
 	Headers map[string]string
-	Result  *struct {
-		Bucket, Key, ETag, Format, Encoding string
-		Size                                int64
+	Result  *result
+	Parts   []struct {
+		result
+		Entries, Signed int64
+		ExpiresAt       time.Time `json:"expires_at"`
 	}
 	Error *struct {
 		Code, Message string
 		Line          int64
 	}
 	URL string `json:"result_url"` // of notifications
+}
+
+// result is where one lies.
+type result struct {
+	Bucket, Key, ETag, Format, Encoding string
+	Size                                int64
 }
 
 // only is the summary of the one job there was, and its folder.

@@ -17,12 +17,16 @@ import (
 
 // Handler answers SQS's messages (requests, S3 notifications, jobs that are handed on),
 // for which the event source needs ReportBatchItemFailures; S3's, EventBridge's and SNS's events;
-// and direct invokes with a request. It is a lambda.Handler.
+// direct invokes with a request; and the steps of the state machine. It is a lambda.Handler.
 type Handler struct{ Runner *Runner }
 
 // Invoke does the job of each object, message or request. A direct invoke's answer is
 // the summary; of an event, an error has it delivered again.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	switch shapeOf(payload) {
+	case stepShape:
+		return h.Runner.step(ctx, payload)
+	}
 	list, err := queueevent.Decode(payload)
 	if err != nil {
 		return nil, invalidEvent(err.Error())
@@ -130,9 +134,14 @@ func (r *Runner) putOff(ctx context.Context, failed []*queueevent.Message) {
 func (r *Runner) protected(ctx context.Context, in *Input) (s *Summary, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.Log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()), "job", in.Identity)
-			err = errors.New("panic")
+			err = r.panicked(ctx, p, in.Identity)
 		}
 	}()
 	return r.Run(ctx, in)
+}
+
+// panicked logs a panic.
+func (r *Runner) panicked(ctx context.Context, p any, job string) error {
+	r.Log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()), "job", job)
+	return errors.New("panic")
 }

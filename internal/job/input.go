@@ -22,6 +22,7 @@ type Input struct {
 	Identity string        `json:"identity"`          // the same each time the input is delivered
 	Request  []byte        `json:"request,omitempty"` // the text of a request, or nil
 	Object   objects.Ref   `json:"object,omitzero"`   // that was made
+	Shard    *Shard        `json:"shard,omitempty"`   // of the request's keys, or nil for all
 	Resume   *Checkpoint   `json:"resume,omitempty"`  // go on, rather than begin
 
 	handedOn string // the name of a job to go on with, of which nothing else is here yet
@@ -46,11 +47,29 @@ type Checkpoint struct {
 // Name is the folder of the input's result under the results prefix: the same each time
 // the input is delivered. It begins with what people know the input by.
 func (in *Input) Name() string {
+	if in.Shard != nil {
+		return in.Shard.Name()
+	}
 	label := "request"
 	if in.Request == nil {
 		label = in.Object.Key[strings.LastIndexByte(in.Object.Key, '/')+1:]
 	}
 	return fileName(label) + "-" + fileName(in.Identity)
+}
+
+// resultName is where the result lies under the results prefix, summaryName what is told of it.
+func (in *Input) resultName() string {
+	if in.Shard != nil {
+		return in.Name() + ".ndjson.gz"
+	}
+	return in.Name() + "/result.ndjson.gz"
+}
+
+func (in *Input) summaryName() string {
+	if in.Shard != nil {
+		return in.Name() + ".json"
+	}
+	return in.Name() + "/" + summaryFile
 }
 
 // messageInputs are the inputs of a message: of a notification, one for each object.

@@ -125,7 +125,7 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 	if e := (*awserr.Error)(nil); in.Resume != nil && errors.As(err, &e) && e.Code == "NoSuchUpload" {
 		// The upload was completed by another delivery of the same message, or S3 dropped it.
 		var done bool
-		if done, err = r.doneSince(ctx, in.Name(), in.Resume.Stream.Lifetime.SignedAt); err == nil && !done {
+		if done, err = r.doneSince(ctx, in.summaryName(), in.Resume.Stream.Lifetime.SignedAt); err == nil && !done {
 			again := *in
 			again.Resume = nil
 			*s = Summary{}
@@ -144,7 +144,7 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 				r.abort(ctx, in, out)
 			}
 			s.Result, s.Lifetime = nil, nil
-			err = inResults(r.write(ctx, in.Name(), s))
+			err = inResults(r.write(ctx, in.summaryName(), s))
 			if err == nil {
 				err = r.notify(ctx, s, "")
 			}
@@ -238,8 +238,11 @@ func (r *Runner) run(ctx context.Context, in *Input, s *Summary) error {
 	if err != nil || s.handedOn {
 		return err
 	}
-	if err := r.write(ctx, in.Name(), s); err != nil {
+	if err := r.write(ctx, in.summaryName(), s); err != nil {
 		return inResults(err)
+	}
+	if in.Shard != nil {
+		return nil // nobody waits for a part
 	}
 	return r.notify(ctx, s, signer.PresignGet(r.Results.Location, s.Result.Key))
 }
@@ -259,6 +262,8 @@ func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 			s.Source = Source{Kind: "object", Object: &ref} // as far as it could be read
 		}
 		return &bulk.Error{Code: bulk.InvalidRequest, Detail: in.bad.Error()}
+	case in.Shard != nil:
+		return r.resolveShard(ctx, w, s)
 	case in.Request != nil:
 		s.Source.Kind = "keys"
 		if w.request, err = r.decode(in.Request); err != nil {

@@ -22,6 +22,9 @@ type feed func(context.Context, *pump) error
 // feed finds what a job's entries come from. What it needs to know of the request before
 // that is signed with is settled when it returns.
 func (r *Runner) feed(ctx context.Context, w *work) (feed, error) {
+	if w.in.Shard != nil {
+		return r.feedShard(w)
+	}
 	if w.request.Source == bulk.Prefix {
 		return r.feedPrefix(w)
 	}
@@ -84,8 +87,8 @@ func (r *Runner) feedPrefix(w *work) (feed, error) {
 		if err := p.stream.MayList(w.request.Prefix); err != nil {
 			return err
 		}
-		return r.Store.List(ctx, p.stream.Bucket(), w.request.Prefix, p.at.Last, func(key string) error {
-			return p.add(ctx, bulk.Entry{Key: key})
+		return r.Store.List(ctx, p.stream.Bucket(), w.request.Prefix, p.at.Last, func(o objects.Listed) error {
+			return p.add(ctx, bulk.Entry{Key: o.Key})
 		})
 	}, nil
 }
@@ -95,23 +98,9 @@ const maxInventory = 32 << 20
 
 // feedInventory reads the shards of an S3 Inventory, one after the other.
 func (r *Runner) feedInventory(ctx context.Context, w *work) (feed, error) {
-	text, err := readAll(w.list, maxInventory)
+	inventory, err := r.readInventory(ctx, w.list)
 	if err != nil {
 		return nil, err
-	}
-	ref := w.list.Ref
-	sum, err := r.readSmall(ctx, objects.Ref{Bucket: ref.Bucket, Key: manifest.ChecksumKey(ref.Key)})
-	if err != nil {
-		return nil, err
-	}
-	inventory, err := manifest.ParseInventory(text, sum)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range inventory.Shards {
-		if inventory.Bucket != ref.Bucket || !r.holds(ref.Bucket, s.Key) {
-			return nil, &manifest.BrokenError{File: "manifest.json", Reason: fmt.Sprintf("it names files elsewhere than where lists lie, in the manifest's own bucket under %q: let PRESIGN_MANIFEST_PREFIX be the inventory's own prefix", r.Lists.Prefix)}
-		}
 	}
 	if w.request.Bucket == "" {
 		w.request.Bucket = inventory.SourceBucket
@@ -128,6 +117,29 @@ func (r *Runner) feedInventory(ctx context.Context, w *work) (feed, error) {
 		}
 		return nil
 	}, nil
+}
+
+// readInventory reads an inventory's manifest.json and holds it against its checksum.
+func (r *Runner) readInventory(ctx context.Context, list *objects.Object) (*manifest.Inventory, error) {
+	text, err := readAll(list, maxInventory)
+	if err != nil {
+		return nil, err
+	}
+	ref := list.Ref
+	sum, err := r.readSmall(ctx, objects.Ref{Bucket: ref.Bucket, Key: manifest.ChecksumKey(ref.Key)})
+	if err != nil {
+		return nil, err
+	}
+	inventory, err := manifest.ParseInventory(text, sum)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range inventory.Shards {
+		if inventory.Bucket != ref.Bucket || !r.holds(ref.Bucket, s.Key) {
+			return nil, &manifest.BrokenError{File: "manifest.json", Reason: fmt.Sprintf("it names files elsewhere than where lists lie, in the manifest's own bucket under %q: let PRESIGN_MANIFEST_PREFIX be the inventory's own prefix", r.Lists.Prefix)}
+		}
+	}
+	return inventory, nil
 }
 
 func (r *Runner) readShard(ctx context.Context, v *manifest.Inventory, s manifest.Shard, p *pump) error {

@@ -195,7 +195,7 @@ func (r *Runner) signStream(ctx context.Context, w *work, s *Summary) (signer, e
 	s.count(state.Tally)
 	s.warned(p.warnings)
 	s.Lifetime = &state.Lifetime
-	if err == nil && state.Tally.Entries == 0 {
+	if err == nil && state.Tally.Entries == 0 && w.in.Shard == nil {
 		detail := "no object has a key under the prefix"
 		if w.request.Source == bulk.Manifest {
 			detail = "the list has no entries: an inventory is empty when the bucket is, or when its filter matches no object"
@@ -225,12 +225,12 @@ func (r *Runner) abort(ctx context.Context, in *Input, out *delivery.Writer) {
 
 // writer begins a job's result.
 func (r *Runner) writer(in *Input) *delivery.Writer {
-	return r.Results.Writer(in.Name()+"/result.ndjson.gz", bulk.NDJSON.MediaType(), "gzip")
+	return r.Results.Writer(in.resultName(), bulk.NDJSON.MediaType(), "gzip")
 }
 
 // handOn has another invocation go on from the last piece that was sent.
 func (r *Runner) handOn(ctx context.Context, w *work, p *pump, s *Summary) error {
-	if r.Queue == nil {
+	if r.Queue == nil && w.in.Shard == nil {
 		return &bulk.Error{Code: OutOfTime, Detail: "the list is too long for one invocation, and the function has no queue to go on from (PRESIGN_QUEUE_URL): split the list, or give the function more time or a queue"}
 	}
 	upload, err := p.out.State()
@@ -241,12 +241,17 @@ func (r *Runner) handOn(ctx context.Context, w *work, p *pump, s *Summary) error
 	next.Resume = &Checkpoint{At: p.marked, Upload: upload, Stream: p.mark, Warnings: p.warned}
 	if w.list != nil {
 		next.Resume.ETag = w.list.Ref.ETag
-		next.Resume.At.Last = "" // a file is counted through
-	} else {
+	}
+	if w.request.Source == bulk.Prefix {
 		next.Resume.At.Entry = 0
+	} else {
+		next.Resume.At.Last = "" // a file is counted through
 	}
 	if err := r.save(ctx, &next); err != nil {
 		return inResults(err)
+	}
+	if w.in.Shard != nil { // whoever asked for it asks again
+		return s.goesOn(p)
 	}
 	body, err := json.Marshal(continuation{w.in.Name()})
 	if err != nil {
@@ -255,6 +260,11 @@ func (r *Runner) handOn(ctx context.Context, w *work, p *pump, s *Summary) error
 	if err := r.Queue.Send(ctx, string(body)); err != nil {
 		return inResults(err)
 	}
+	return s.goesOn(p)
+}
+
+// goesOn says how far a job that is handed on has come.
+func (s *Summary) goesOn(p *pump) error {
 	s.handedOn = true
 	s.count(p.mark.Tally)
 	s.Lifetime = &p.mark.Lifetime

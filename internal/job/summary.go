@@ -10,6 +10,7 @@ import (
 	"bulkpresign/internal/awserr"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/delivery"
+	"bulkpresign/internal/manifest"
 	"bulkpresign/internal/objects"
 )
 
@@ -28,6 +29,7 @@ type Summary struct {
 	Warnings *Warnings         `json:"warnings,omitempty"`
 	Headers  map[string]string `json:"headers,omitempty"` // what a client must send with every URL
 	Result   *Result           `json:"result,omitempty"`
+	Parts    []Part            `json:"parts,omitempty"` // in place of Result: of a run, in order
 	Error    *Failure          `json:"error,omitempty"` // why there is no result
 
 	handedOn bool
@@ -70,6 +72,11 @@ type Source struct {
 	Manifest *objects.Ref `json:"manifest,omitempty"`
 	Prefix   *string      `json:"prefix,omitempty"`
 	Object   *objects.Ref `json:"object,omitempty"`
+
+	// Of a shard.
+	Range  *manifest.Range  `json:"range,omitempty"`  // of the list, in bytes
+	Groups *manifest.Groups `json:"groups,omitempty"` // of a Parquet file
+	Keys   *KeyRange        `json:"keys,omitempty"`   // under the prefix
 }
 
 // Result is where the URLs are.
@@ -104,7 +111,7 @@ func (r *Runner) write(ctx context.Context, name string, s *Summary) error {
 		switch {
 		case errors.As(err, &call) && call.Status == http.StatusForbidden:
 			// It is not there, or it may not be read. Only in the first case this succeeds.
-			return r.Results.PutNew(ctx, name+"/"+summaryName, s.Text(), "application/json")
+			return r.Results.PutNew(ctx, name, s.Text(), "application/json")
 		case errors.As(err, &call) && call.Status == http.StatusNotFound:
 		case err != nil:
 			return err
@@ -112,7 +119,7 @@ func (r *Runner) write(ctx context.Context, name string, s *Summary) error {
 			return nil
 		}
 	}
-	_, err := r.Results.Put(ctx, name+"/"+summaryName, s.Text(), "application/json", "")
+	_, err := r.Results.Put(ctx, name, s.Text(), "application/json", "")
 	return err
 }
 
@@ -121,12 +128,12 @@ func (s *Summary) live(now time.Time) bool {
 	return s != nil && s.Error == nil && s.Lifetime != nil && now.Before(s.ExpiresAt)
 }
 
-const summaryName = "summary.json"
+const summaryFile = "summary.json"
 
 // earlier is the summary that an earlier delivery of the same input wrote, or nil where
 // something else lies there. The error is as of delivery.Bucket's Get.
 func (r *Runner) earlier(ctx context.Context, name string) (*Summary, error) {
-	text, err := r.Results.Get(ctx, name+"/"+summaryName)
+	text, err := r.Results.Get(ctx, name)
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,21 @@ type Inventory struct {
 	// Parquet shards are read with OpenParquet, the others, which are CSV in gzip, with
 	// OpenCSV.
 	Parquet bool
+	Schema  string // of CSV: the names of its columns, with commas between them
 
 	columns []column // of CSV
+}
+
+// Ready makes an Inventory of which Parquet, or else Schema, and the buckets are known fit to
+// open its shards.
+func (v *Inventory) Ready() error {
+	if v.Parquet {
+		return nil
+	}
+	if v.columns = schemaColumns(v.Schema); len(v.columns) == 0 {
+		return &BrokenError{File: "manifest.json", Reason: `its "fileSchema" has no column Key`}
+	}
+	return nil
 }
 
 // Shard is one file of an inventory.
@@ -153,9 +166,9 @@ func ParseInventory(text, checksum []byte) (*Inventory, error) {
 	case "Parquet":
 		v.Parquet = true
 	case "CSV":
-		v.columns = schemaColumns(m.FileSchema)
-		if len(v.columns) == 0 {
-			return broken(`its "fileSchema" has no column Key`)
+		v.Schema = m.FileSchema
+		if err := v.Ready(); err != nil {
+			return nil, err
 		}
 	default:
 		return broken(`its "fileFormat" is neither CSV nor Parquet: configure the inventory as one of them`)
@@ -185,6 +198,15 @@ func schemaColumns(schema string) []column {
 		return nil
 	}
 	return all
+}
+
+// Verify holds a shard against its MD5 and size.
+func (s Shard) Verify(r io.Reader) error {
+	sum := &checkedReader{Reader: r, shard: s, hash: md5.New()}
+	if _, err := io.CopyBuffer(io.Discard, sum, make([]byte, parquetBuffer)); err != nil {
+		return err
+	}
+	return sum.verify()
 }
 
 // OpenCSV reads a shard of an inventory that is not Parquet. Keys are URL-encoded there.

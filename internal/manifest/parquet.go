@@ -75,6 +75,45 @@ func ReadParquet(r io.ReaderAt, size int64, limits Limits) (list *Reader, err er
 	return &Reader{parquet: p}, nil
 }
 
+// Groups are some of the row groups of a Parquet file, from 0.
+type Groups struct {
+	Begin int `json:"begin"`
+	End   int `json:"end"` // behind the last
+}
+
+// ParquetGroups tells how many rows each row group of a file has that ReadParquet would
+// read. It reads the end of the file, which says so.
+//
+// The error is a *BrokenError, or the source's own.
+func ParquetGroups(r io.ReaderAt, size int64) (rows []int64, err error) {
+	list, err := ReadParquet(r, size, Limits{})
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range list.parquet.groups {
+		rows = append(rows, g.NumRows())
+	}
+	return rows, nil
+}
+
+// ReadParquetGroups is ReadParquet of some row groups, which need have no rows.
+func ReadParquetGroups(r io.ReaderAt, size int64, g Groups, limits Limits) (*Reader, error) {
+	list, err := ReadParquet(r, size, limits)
+	if err != nil {
+		return nil, err
+	}
+	p := list.parquet
+	if g.Begin < 0 || g.End < g.Begin || g.End > len(p.groups) {
+		return nil, &BrokenError{Reason: fmt.Sprintf("it has %d row groups, and not those from %d to %d: it is another file than the one that was cut", len(p.groups), g.Begin, g.End)}
+	}
+	for _, before := range p.groups[:g.Begin] {
+		p.row += before.NumRows()
+	}
+	p.groups, p.meta = p.groups[g.Begin:g.End], p.meta[g.Begin:g.End]
+	list.isPart = true
+	return list, nil
+}
+
 // sourceAt remembers why reading failed. It is not asked for what cannot be there, which
 // a broken file may name.
 type sourceAt struct {

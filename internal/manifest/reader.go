@@ -102,6 +102,9 @@ func (r *Reader) KeysAre(e KeyEncoding) { r.list.Keys = e }
 // Operation tells what the list is signed for, before the first call of Next.
 func (r *Reader) Operation(op s3op.Operation) { r.list.Operation = op }
 
+// MayBeEmpty says that the list is one of many: that it has no entries is no mistake.
+func (r *Reader) MayBeEmpty() { r.isPart = true }
+
 // Next reads the next entry. It returns io.EOF at the end of a list, and a *BrokenError
 // where a list cannot be read on or has no entries. Any other error is the source's own,
 // as it gave it: the list may well be good.

@@ -68,8 +68,9 @@ type Ref struct {
 type Object struct {
 	Ref      Ref // with the ETag that S3 gave
 	Metadata map[string]string
-	Size     int64
+	Size     int64 // of what is read: the whole, or a part
 
+	begin  int64 // of the part
 	ctx    context.Context
 	client *s3.Client
 	body   io.ReadCloser
@@ -84,12 +85,22 @@ const reopenings = 4
 // version is named. The error is an *awserr.Error: 404 or 403 when there is none, 412
 // when its content is another one than Ref says.
 func (s *Store) Open(ctx context.Context, r Ref) (*Object, error) {
+	return s.open(ctx, r, 0, "")
+}
+
+// OpenRange opens a part of an object: the bytes from begin on that are before end. The error
+// is as of Open; 416 when the object ends before begin.
+func (s *Store) OpenRange(ctx context.Context, r Ref, begin, end int64) (*Object, error) {
+	return s.open(ctx, r, begin, fmt.Sprintf("bytes=%d-%d", begin, end-1))
+}
+
+func (s *Store) open(ctx context.Context, r Ref, begin int64, byteRange string) (*Object, error) {
 	client, err := s.client(ctx, r.Bucket)
 	if err != nil {
 		return nil, err
 	}
-	o := &Object{Ref: r, ctx: ctx, client: client, tries: reopenings}
-	got, err := o.get("")
+	o := &Object{Ref: r, begin: begin, ctx: ctx, client: client, tries: reopenings}
+	got, err := o.get(byteRange)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +135,7 @@ func (o *Object) Read(p []byte) (int, error) {
 			if o.tries--; o.tries < 0 {
 				return 0, &awserr.Error{Call: "read an object to its end"}
 			}
-			got, err := o.get(fmt.Sprintf("bytes=%d-", o.read))
+			got, err := o.get(fmt.Sprintf("bytes=%d-%d", o.begin+o.read, o.begin+o.Size-1))
 			if err != nil {
 				return 0, err
 			}
@@ -202,15 +213,57 @@ func (a *readerAt) ReadAt(p []byte, offset int64) (n int, err error) {
 	return n, &awserr.Error{Call: "read a part of an object"}
 }
 
-// List visits every key under a prefix that comes after another, in the order of S3,
-// which is bytewise. The role needs s3:ListBucket. It stops when visit returns an error.
+// Listed is an object as a listing tells of it.
+type Listed struct {
+	Key  string
+	ETag string // without quotation marks
+	Size int64
+}
+
+// List visits every object under a prefix whose key comes after another, in the order of
+// S3, which is bytewise. The role needs s3:ListBucket. It stops when visit returns an error.
 //
 // Keys are asked for in their encoded form, since XML cannot hold all that a key can.
-func (s *Store) List(ctx context.Context, bucket, prefix, after string, visit func(key string) error) error {
-	client, err := s.client(ctx, bucket)
-	if err != nil {
-		return err
+func (s *Store) List(ctx context.Context, bucket, prefix, after string, visit func(Listed) error) error {
+	in := listing(bucket, prefix, after)
+	for {
+		page, err := s.page(ctx, in)
+		if err != nil {
+			return err
+		}
+		for _, o := range page.Objects {
+			if err := visit(o); err != nil {
+				return err
+			}
+		}
+		if page.next == nil {
+			return nil
+		}
+		in.ContinuationToken = page.next
 	}
+}
+
+// Page is some of what a prefix holds, in S3's order.
+type Page struct {
+	Objects  []Listed
+	Prefixes []string // with the delimiter: what keys have in common up to it
+	More     bool
+
+	next *string
+}
+
+// Look is the first page of what is under a prefix and comes after a key, at most as many
+// (S3 gives 1,000). With a delimiter, keys that have it behind the prefix are told of as one.
+func (s *Store) Look(ctx context.Context, bucket, prefix, after, delimiter string, most int) (Page, error) {
+	in := listing(bucket, prefix, after)
+	in.MaxKeys = aws.Int32(int32(most))
+	if delimiter != "" {
+		in.Delimiter = aws.String(delimiter)
+	}
+	return s.page(ctx, in)
+}
+
+func listing(bucket, prefix, after string) *s3.ListObjectsV2Input {
 	in := &s3.ListObjectsV2Input{
 		Bucket:       aws.String(bucket),
 		Prefix:       aws.String(prefix),
@@ -219,23 +272,34 @@ func (s *Store) List(ctx context.Context, bucket, prefix, after string, visit fu
 	if after != "" {
 		in.StartAfter = aws.String(after)
 	}
-	for {
-		page, err := client.ListObjectsV2(ctx, in)
-		if err != nil {
-			return awserr.Wrap("list a prefix", err)
-		}
-		for _, o := range page.Contents {
-			key, err := url.QueryUnescape(aws.ToString(o.Key))
-			if err != nil {
-				return errors.New("list a prefix: S3 gave a key that is not encoded as it should be")
-			}
-			if err := visit(key); err != nil {
-				return err
-			}
-		}
-		if !aws.ToBool(page.IsTruncated) || page.NextContinuationToken == nil {
-			return nil
-		}
-		in.ContinuationToken = page.NextContinuationToken
+	return in
+}
+
+func (s *Store) page(ctx context.Context, in *s3.ListObjectsV2Input) (p Page, err error) {
+	client, err := s.client(ctx, *in.Bucket)
+	if err != nil {
+		return p, err
 	}
+	page, err := client.ListObjectsV2(ctx, in)
+	if err != nil {
+		return p, awserr.Wrap("list a prefix", err)
+	}
+	decode := func(encoded *string) (key string) {
+		key, e := url.QueryUnescape(aws.ToString(encoded))
+		if e != nil {
+			err = errors.New("list a prefix: S3 gave a key that is not encoded as it should be")
+		}
+		return key
+	}
+	for _, o := range page.Contents {
+		p.Objects = append(p.Objects, Listed{Key: decode(o.Key), ETag: strings.Trim(aws.ToString(o.ETag), `"`), Size: aws.ToInt64(o.Size)})
+	}
+	for _, c := range page.CommonPrefixes {
+		p.Prefixes = append(p.Prefixes, decode(c.Prefix))
+	}
+	p.More = aws.ToBool(page.IsTruncated)
+	if p.More {
+		p.next = page.NextContinuationToken
+	}
+	return p, err
 }

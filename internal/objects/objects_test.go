@@ -95,6 +95,22 @@ func TestReadOutlivesCutConnections(t *testing.T) {
 		t.Errorf("%d requests: nothing was cut", n)
 	}
 
+	part, err := store.OpenRange(t.Context(), objects.Ref{Bucket: "lists", Key: "a list"}, 100_001, 900_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err = io.ReadAll(part)
+	if err != nil || part.Size != 799_999 || !bytes.Equal(got, want[100_001:900_000]) {
+		t.Errorf("a part: read %d bytes of %d, %v", len(got), part.Size, err)
+	}
+	part, err = store.OpenRange(t.Context(), objects.Ref{Bucket: "lists", Key: "a list"}, 1_000_000, 2_000_000) // over the end
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err = io.ReadAll(part); err != nil || !bytes.Equal(got, want[1_000_000:]) {
+		t.Errorf("the last part: read %d bytes, %v", len(got), err)
+	}
+
 	at := store.ReaderAt(t.Context(), objects.Ref{Bucket: "lists", Key: "a list"})
 	piece := make([]byte, 300_000)
 	if n, err := at.ReadAt(piece, 500_000); n != len(piece) || err != nil || !bytes.Equal(piece, want[500_000:800_000]) {
@@ -162,8 +178,8 @@ func TestList(t *testing.T) {
 	}
 	list := func(after string) (keys []string) {
 		t.Helper()
-		err := store.List(t.Context(), "lists", "in/", after, func(key string) error {
-			keys = append(keys, key)
+		err := store.List(t.Context(), "lists", "in/", after, func(o objects.Listed) error {
+			keys = append(keys, o.Key)
 			return nil
 		})
 		if err != nil {
@@ -181,7 +197,7 @@ func TestList(t *testing.T) {
 	}
 	stop := errors.New("enough")
 	n := 0
-	err := store.List(t.Context(), "lists", "in/", "", func(string) error {
+	err := store.List(t.Context(), "lists", "in/", "", func(objects.Listed) error {
 		n++
 		return stop
 	})
