@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -32,9 +33,25 @@ type Handler struct {
 	// (ResponseTransferMode is RESPONSE_STREAM).
 	StreamREST bool
 
+	spare atomic.Pointer[[]byte] // the memory of an answer that was sent
+
 	// Origins are those whose pages may call by way of a REST API, as a browser names them;
 	// "*" is every page.
 	Origins []string
+}
+
+// room is memory for an answer of some size: of one that was sent before, if it is enough. To clear new memory, and for the
+// kernel to find it, takes a sixth of the time of a large answer.
+func (h *Handler) room(size int) []byte {
+	if spare := h.spare.Swap(nil); spare != nil && cap(*spare) >= size {
+		return (*spare)[:0]
+	}
+	return make([]byte, 0, size)
+}
+
+// kept is a whole answer whose memory serves another when it was sent.
+func (h *Handler) kept(whole []byte) runtimeclient.Answer {
+	return runtimeclient.Answer{Whole: whole, Sent: func() { h.spare.Store(&whole) }}
 }
 
 // Invoke answers one event, which it takes over. An HTTP event always has an HTTP answer;
@@ -47,7 +64,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (runtimeclient.Ans
 	if err != nil {
 		return runtimeclient.Answer{}, messages.InvokeResponse_Error{Type: string(err.Code), Message: err.Detail}
 	}
-	return runtimeclient.Answer{Whole: answer}, nil
+	return h.kept(answer), nil
 }
 
 func (h *Handler) overHTTP(ctx context.Context, payload []byte, record *audit.Record) (answer runtimeclient.Answer) {
@@ -84,7 +101,9 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, record *audit.Re
 		if h.StreamREST && event.isREST {
 			answer.Stream, failed = h.stream(ctx, plan, plan.Format(event.accepted()), record, h.cors(event)...)
 		} else {
-			answer.Whole, failed = h.whole(ctx, event, plan)
+			var whole []byte
+			whole, failed = h.whole(ctx, event, plan)
+			answer = h.kept(whole)
 		}
 		plan, more = plan.Shorter(failed)
 	}
@@ -140,9 +159,9 @@ func (h *Handler) wholeDirect(ctx context.Context, plan *bulk.Plan) (response []
 	case plan.Gzip():
 		response, failed = h.answerZipped(plan, format, envelope{`{"encoding":"gzip","body":"`, `"}`})
 	case format.IsObject():
-		response, failed = answerPlain(plan, format, answer.Bare, envelope{}, `ask for "encoding": "gzip"`)
+		response, failed = h.answerPlain(plan, format, answer.Bare, envelope{}, `ask for "encoding": "gzip"`)
 	default: // A function's response is JSON, so a text lies in a JSON string.
-		response, failed = answerPlain(plan, format, answer.Quoted, envelope{`"`, `"`}, `ask for "encoding": "gzip"`)
+		response, failed = h.answerPlain(plan, format, answer.Quoted, envelope{`"`, `"`}, `ask for "encoding": "gzip"`)
 	}
 	if h.canDeliver(plan, failed) {
 		return h.deliver(ctx, plan, format, answer.Bare, envelope{})
@@ -163,7 +182,7 @@ func (h *Handler) plan(ctx context.Context, record *audit.Record, body []byte, e
 			request.Format = &format
 		}
 		record.Items, record.Operation = request.Count, request.Operation.String()
-		request.Room = h.room(event, request)
+		request.Room = h.roomOf(event, request)
 		plan, err = h.Service.Plan(ctx, record.Caller, request)
 	}
 	if err != nil {
@@ -177,8 +196,8 @@ func (h *Handler) plan(ctx context.Context, record *audit.Record, body []byte, e
 	return plan, nil
 }
 
-// room is that of the answer to a request.
-func (h *Handler) room(event *httpEvent, request *bulk.Request) bulk.Room {
+// roomOf is that of the answer to a request.
+func (h *Handler) roomOf(event *httpEvent, request *bulk.Request) bulk.Room {
 	switch {
 	case event == nil:
 		return bulk.Room{Bytes: MaxResponse, Zip: request.Encoding == "gzip"}

@@ -31,9 +31,9 @@ func (h *Handler) whole(ctx context.Context, event *httpEvent, plan *bulk.Plan) 
 	cors := h.cors(event)
 	plain := envelope{responseHead(http.StatusOK, format.MediaType(), "", cors...), responseEnd}
 	if !event.acceptsGzip() {
-		response, failed = answerPlain(plan, format, answer.Quoted, plain, `send "Accept-Encoding: gzip"`)
+		response, failed = h.answerPlain(plan, format, answer.Quoted, plain, `send "Accept-Encoding: gzip"`)
 	} else if size, _ := answer.Size(plan.First(plan.Within(maxURLs)), format, answer.Quoted, 0); size < event.zippedFrom() {
-		response, failed = answerPlain(plan, format, answer.Quoted, plain, "")
+		response, failed = h.answerPlain(plan, format, answer.Quoted, plain, "")
 	} else {
 		response, failed = h.answerZipped(plan, format, envelope{responseHead(http.StatusOK, format.MediaType(), "gzip", cors...), responseEnd})
 	}
@@ -56,14 +56,14 @@ func (e *httpEvent) zippedFrom() int {
 
 // answerPlain answers with the text as it is. Its size is known before anything is
 // signed.
-func answerPlain(plan *bulk.Plan, f bulk.Format, q answer.Quoting, e envelope, instead string) ([]byte, *bulk.Error) {
+func (h *Handler) answerPlain(plan *bulk.Plan, f bulk.Format, q answer.Quoting, e envelope, instead string) ([]byte, *bulk.Error) {
 	room := MaxResponse - len(e.before) - len(e.after)
 	within := plan.First(plan.Within(maxURLs))
 	size, fits := answer.Size(within, f, q, room)
 	if size > room || within.Keys() < plan.Keys() {
 		return nil, bulk.TooLarge(fits, instead)
 	}
-	response := append(make([]byte, 0, len(e.before)+size+len(e.after)), e.before...)
+	response := append(h.room(len(e.before)+size+len(e.after)), e.before...)
 	response = answer.Append(response, plan, f, q)
 	return append(response, e.after...), nil
 }
@@ -86,7 +86,7 @@ func (h *Handler) answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]by
 			return nil, bulk.TooLarge(fits, "")
 		}
 	}
-	response := append(make([]byte, 0, MaxResponse), e.before...)
+	response := append(h.room(z.size()), e.before...)
 	response = base64.StdEncoding.AppendEncode(response, z.compressed)
 	return append(response, e.after...), nil
 }
@@ -102,8 +102,11 @@ type zipping struct {
 // try compresses the answer for the first n keys, and is the size that it has in base64.
 func (z *zipping) try(n int, effort deflate.Effort) int {
 	z.compressed = answer.AppendGzip(z.compressed[:0], z.plan.First(n), z.format, effort)
-	return z.around + base64.StdEncoding.EncodedLen(len(z.compressed))
+	return z.size()
 }
+
+// size is that of the answer which was tried last.
+func (z *zipping) size() int { return z.around + base64.StdEncoding.EncodedLen(len(z.compressed)) }
 
 // fits finds how many keys fit, when the first n have a size that does not. Keys compress unevenly, so it is found by trying,
 // with a little room to spare: the next second's signatures compress otherwise than these. The fast effort finds how

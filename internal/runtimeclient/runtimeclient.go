@@ -45,6 +45,9 @@ type Answer struct {
 	// becomes known: a prelude and the body, see ContentType. Its error is told to Lambda
 	// behind what was written.
 	Stream func(w io.Writer) error
+
+	// Sent, if not nil, is called when Lambda has Whole: its memory is the handler's again.
+	Sent func()
 }
 
 // ContentType is a streamed answer's. It begins with a JSON object that has the members
@@ -116,6 +119,9 @@ func (c *client) serveOne() error {
 	default:
 		if err := c.post(id+"/response", "", answer.Whole); err != nil {
 			return fmt.Errorf("post an answer: %w", err)
+		}
+		if answer.Sent != nil {
+			answer.Sent()
 		}
 	}
 	return nil
