@@ -12,3 +12,6 @@ func Verdict(err error) (code string, permanent bool) {
 
 // InResults marks an error of the results bucket.
 var InResults = inResults
+
+// KeyRanges cuts the keys under a prefix into ranges.
+var KeyRanges = keyRanges

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"bulkpresign/internal/answer"
@@ -104,6 +105,10 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 	}
 	if in.Request == nil && in.bad == nil && r.isResult(in.Object) {
 		r.Log.InfoContext(ctx, "an event of a result is passed over", "job", in.Identity)
+		return nil, nil
+	}
+	if in.Request == nil && in.bad == nil && in.Resume == nil && r.holds(in.Object.Bucket, in.Object.Key) && strings.HasPrefix(in.Object.Key, r.Lists.Prefix+scaleFolder) {
+		r.Log.InfoContext(ctx, "an event of a list for the state machine is passed over", "job", in.Identity)
 		return nil, nil
 	}
 	if in.Request == nil && in.bad == nil && in.Resume == nil && r.holds(in.Object.Bucket, in.Object.Key) {
@@ -206,6 +211,10 @@ func (in *Input) mayBeRead(err error) bool {
 	var call *awserr.Error
 	return in.receives == 1 && errors.As(err, &call) && call.Status == http.StatusForbidden
 }
+
+// scaleFolder is where, among lists, those lie that start no job by their arrival, since the state
+// machine is to sign them.
+const scaleFolder = "scale/"
 
 // work is a job whose request is known.
 type work struct {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 
 	"bulkpresign/internal/audit"
 	"bulkpresign/internal/awserr"
@@ -354,25 +353,9 @@ func (r *Runner) feedKeys(w *work, keys KeyRange) feed {
 		if err := p.stream.MayList(w.request.Prefix); err != nil {
 			return err
 		}
-		after := max(keys.After, w.request.StartAfter, p.at.Last)
-		err := r.Store.List(ctx, p.stream.Bucket(), w.request.Prefix, after, func(o objects.Listed) error {
-			if keys.Through != "" && o.Key > keys.Through {
-				return errThrough
-			}
-			if !strings.HasSuffix(o.Key, w.request.Suffix) {
-				return nil
-			}
-			return p.add(ctx, bulk.Entry{Key: o.Key})
-		})
-		if errors.Is(err, errThrough) {
-			return nil
-		}
-		return err
+		return r.list(ctx, w, keys, p)
 	}
 }
-
-// errThrough ends a listing at the end of its range.
-var errThrough = errors.New("the range of keys is listed")
 
 // feedFile reads a file of an inventory. Its MD5 is looked at once: where it is cut, by the
 // shard with its first row group; the others go by the ETag.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"bulkpresign/internal/awserr"
 	"bulkpresign/internal/bulk"
@@ -33,6 +34,9 @@ func (r *Runner) feed(ctx context.Context, w *work) (feed, error) {
 	}
 	if w.described.Format == manifest.InventoryManifest {
 		return r.feedInventory(ctx, w)
+	}
+	if w.described.Format == manifest.Lists {
+		return nil, &manifest.BrokenError{Reason: "it is a list of lists, which is too much for one job: start the state machine with it (docs/scale.md)"}
 	}
 	w.described.Operation = w.request.Operation
 	return func(ctx context.Context, p *pump) error {
@@ -87,11 +91,30 @@ func (r *Runner) feedPrefix(w *work) (feed, error) {
 		if err := p.stream.MayList(w.request.Prefix); err != nil {
 			return err
 		}
-		return r.Store.List(ctx, p.stream.Bucket(), w.request.Prefix, p.at.Last, func(o objects.Listed) error {
-			return p.add(ctx, bulk.Entry{Key: o.Key})
-		})
+		return r.list(ctx, w, KeyRange{}, p)
 	}, nil
 }
+
+// list adds the keys under a prefix that are in a range, and that the request does not leave out.
+func (r *Runner) list(ctx context.Context, w *work, keys KeyRange, p *pump) error {
+	after := max(keys.After, w.request.StartAfter, p.at.Last)
+	err := r.Store.List(ctx, p.stream.Bucket(), w.request.Prefix, after, func(o objects.Listed) error {
+		if keys.Through != "" && o.Key > keys.Through {
+			return errThrough
+		}
+		if !strings.HasSuffix(o.Key, w.request.Suffix) {
+			return nil
+		}
+		return p.add(ctx, bulk.Entry{Key: o.Key})
+	})
+	if errors.Is(err, errThrough) {
+		return nil
+	}
+	return err
+}
+
+// errThrough ends a listing at the end of its range.
+var errThrough = errors.New("the range of keys is listed")
 
 // maxInventory is the most bytes of a manifest.json, which has some 200 for each file.
 const maxInventory = 32 << 20

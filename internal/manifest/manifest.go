@@ -63,6 +63,10 @@ const (
 	//
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-examples-reports.html
 	BatchReport
+
+	// Lists is a list of lists: a text with the S3 URI of a list a line. Its entries are not
+	// to be signed, but to be read.
+	Lists
 )
 
 // Compression is what a list is wrapped in.
@@ -76,11 +80,11 @@ const (
 
 var extensions = map[string]Format{
 	"txt": Text, "csv": CSV, "tsv": CSV, "jsonl": JSONLines, "ndjson": JSONLines, "json": Request,
-	"parquet": Parquet,
+	"parquet": Parquet, "lists": Lists,
 }
 
 // FormatOf tells what an object is by its key: .txt, .csv, .tsv, .jsonl and .ndjson are
-// lists, each also with .gz or .zst; manifest.json is an S3 Inventory's, and any other
+// lists, each also with .gz or .zst; .lists is a list of lists; manifest.json is an S3 Inventory's, and any other
 // .json a request or a list. Case does not matter.
 func FormatOf(key string) (f Format, c Compression, ok bool) {
 	name := strings.ToLower(key[strings.LastIndexByte(key, '/')+1:])

@@ -33,7 +33,7 @@ type Description struct {
 
 var formatNames = map[string]Format{
 	"txt": Text, "text": Text, "csv": CSV, "tsv": CSV, "jsonl": JSONLines, "ndjson": JSONLines, "json": Request, "parquet": Parquet,
-	"inventory": InventoryPart, "batch-report": BatchReport,
+	"inventory": InventoryPart, "batch-report": BatchReport, "lists": Lists,
 }
 
 // Describe tells how a list is written by its key and its metadata: presign-format, for
@@ -47,7 +47,7 @@ func Describe(key string, metadata map[string]string) (d Description, ok bool, e
 			d.Compression = Plain // or what the first bytes say
 		}
 		if d.Format, ok = formatNames[strings.ToLower(name)]; !ok {
-			return d, false, metadataError(formatField, "csv, tsv, txt, jsonl, json, parquet, inventory (one of its CSV files) or batch-report (of S3 Batch Operations)")
+			return d, false, metadataError(formatField, "csv, tsv, txt, jsonl, json, parquet, inventory (one of its CSV files), batch-report (of S3 Batch Operations) or lists (a list of lists)")
 		}
 	}
 	switch d.Format {
@@ -55,6 +55,8 @@ func Describe(key string, metadata map[string]string) (d Description, ok bool, e
 		d.Keys = FormEncoded
 	case BatchReport:
 		d.Keys = Percent
+	case Lists:
+		d.Keys = URI
 	}
 	if name, given := metadata[encodingField]; given {
 		encoding, known := map[string]KeyEncoding{"none": AsIs, "percent": Percent, "form": FormEncoded, "uri": URI}[name]

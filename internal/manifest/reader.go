@@ -171,7 +171,7 @@ func (r *Reader) next(e *Entry) error {
 		*e = Entry{Line: r.lines.number}
 		isEntry := true
 		switch r.list.Format {
-		case Text:
+		case Text, Lists:
 			isEntry = r.textLine(e, line)
 		case JSONLines, Request:
 			isEntry = r.item(e, line)

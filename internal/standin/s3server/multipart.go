@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"io"
+	"sort"
 	"strings"
 	"sync"
 
@@ -223,6 +224,9 @@ func (s *store) GetObject(ctx context.Context, bucket, key string, wanted *gofak
 func (s *store) ListBucket(ctx context.Context, bucket string, prefix *gofakes3.Prefix, page gofakes3.ListBucketPage) (*gofakes3.ObjectList, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	if err := s.from(ctx, bucket, &page); err != nil {
+		return nil, err
+	}
 	list, err := s.Backend.ListBucket(ctx, bucket, prefix, page)
 	if err != nil {
 		return nil, err
@@ -233,4 +237,25 @@ func (s *store) ListBucket(ctx context.Context, bucket string, prefix *gofakes3.
 		}
 	}
 	return list, nil
+}
+
+// from moves where a listing begins to a key that is there: S3 begins behind any text, and s3mem passes over the
+// first key behind one that is not there.
+func (s *store) from(ctx context.Context, bucket string, page *gofakes3.ListBucketPage) error {
+	if page.Marker == "" {
+		return nil
+	}
+	if o, err := s.Backend.HeadObject(ctx, bucket, page.Marker); err == nil {
+		return o.Contents.Close()
+	}
+	all, err := s.Backend.ListBucket(ctx, bucket, nil, gofakes3.ListBucketPage{})
+	if err != nil {
+		return err
+	}
+	behind := sort.Search(len(all.Contents), func(i int) bool { return all.Contents[i].Key > page.Marker })
+	page.Marker, page.HasMarker = "", behind > 0
+	if behind > 0 {
+		page.Marker = all.Contents[behind-1].Key
+	}
+	return nil
 }
