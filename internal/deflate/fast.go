@@ -5,9 +5,16 @@ import "encoding/binary"
 // finder has, by hash, the last place of each beginning of four and of eight bytes, and of
 // each longer beginning of a stretch.
 type finder struct {
-	four  [1 << 12]place
-	eight [1 << 12]place
+	four  [1 << 12]slot
+	eight [1 << 12]slot
 	start [1 << 11]place
+}
+
+// A slot has a place, and four of the bytes that stand there: most of what is looked for is not there, and is
+// known not to be without a look at the text.
+type slot struct {
+	at   place
+	text uint32
 }
 
 const (
@@ -15,9 +22,14 @@ const (
 	hash8 = 0x9E3779B97F4A7C15
 )
 
-func (f *finder) at4(x uint32) *place     { return &f.four[x*hash4>>(32-12)] }
-func (f *finder) at8(x uint64) *place     { return &f.eight[x*hash8>>(64-12)] }
+func (f *finder) at4(x uint32) *slot      { return &f.four[x*hash4>>(32-12)] }
+func (f *finder) at8(x uint64) *slot      { return &f.eight[x*hash8>>(64-12)] }
 func (f *finder) atStart(x uint64) *place { return &f.start[x*hash8>>(64-11)] }
+
+// remember notes that these eight bytes stand at a place.
+func (f *finder) remember(at place, x uint64) {
+	*f.at8(x), *f.at4(uint32(x)) = slot{at, uint32(x >> 32)}, slot{at, uint32(x)}
+}
 
 const (
 	// shortFar is the shortest match that pays at a distance over nearBy: it takes about
@@ -60,8 +72,7 @@ func (w *Writer) parseFast(length, distance int) {
 		if best.from < begin { // what stands twice in this stretch is known already
 			for k := i + sparse; k < min(i+n, end-8); k += sparse {
 				x := binary.LittleEndian.Uint64(text[k:])
-				p := own.place(k - begin)
-				*w.finder.at8(x), *w.finder.at4(uint32(x)) = p, p
+				w.finder.remember(own.place(k-begin), x)
 			}
 		}
 		i += n
@@ -89,17 +100,22 @@ func (w *Writer) longest(own *stretch, at, end int) (n int, best candidate) {
 	if at+8 <= end {
 		x := binary.LittleEndian.Uint64(text[at:])
 		known := w.finder.at8(x)
-		p := *known
-		*known = here
-		if c, ok := w.find(p, at, pos); ok && c.room >= 8 && binary.LittleEndian.Uint64(text[c.from:]) == x {
-			n, best = commonPrefix(text[at:], text[c.from:c.from+c.room]), c
+		before := *known
+		*known = slot{here, uint32(x >> 32)}
+		if before.text == uint32(x>>32) {
+			if c, ok := w.find(before.at, at, pos); ok && c.room >= 8 && binary.LittleEndian.Uint64(text[c.from:]) == x {
+				n, best = commonPrefix(text[at:], text[c.from:c.from+c.room]), c
+			}
 		}
 	}
 	x := binary.LittleEndian.Uint32(text[at:])
 	known := w.finder.at4(x)
-	p := *known
-	*known = here
-	if c, ok := w.find(p, at, pos); ok && c.distance != best.distance {
+	before := *known
+	*known = slot{here, x}
+	if before.text != x {
+		return n, best
+	}
+	if c, ok := w.find(before.at, at, pos); ok && c.distance != best.distance {
 		if m := commonPrefix(text[at:], text[c.from:c.from+c.room]); m > n && (m >= shortFar || m >= 4 && c.distance <= nearBy) {
 			n, best = m, c
 		}
@@ -129,9 +145,7 @@ func (w *Writer) longestStart(own *stretch, at, end int) (n int, best candidate)
 		*slots[j] = own.place(0)
 	}
 	if n > 0 {
-		p := own.place(0)
-		x := binary.LittleEndian.Uint64(text)
-		*w.finder.at8(x), *w.finder.at4(uint32(x)) = p, p
+		w.finder.remember(own.place(0), binary.LittleEndian.Uint64(text))
 	}
 	return n, best
 }
