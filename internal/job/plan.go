@@ -155,7 +155,7 @@ func (r *Runner) planManifest(ctx context.Context, p *plan, ref objects.Ref) (er
 	p.label = p.label[strings.LastIndexByte(p.label, '/')+1:]
 	isFolder := strings.HasSuffix(ref.Key, "/")
 	if !r.mayRead(ref) && !(isFolder && r.holdsAny(ref.Bucket, ref.Key)) {
-		return &bulk.Error{Code: bulk.InvalidRequest, Detail: fmt.Sprintf(`field "manifest" must name a list where lists lie, under %q: see PRESIGN_MANIFEST_BUCKET and PRESIGN_MANIFEST_PREFIX`, r.Lists.Prefix)}
+		return r.elsewhere()
 	}
 	var lists []objects.Ref
 	var sizes []int64
@@ -166,6 +166,16 @@ func (r *Runner) planManifest(ctx context.Context, p *plan, ref objects.Ref) (er
 		if len(lists) == 0 {
 			return &bulk.Error{Code: ManifestNotFound, Detail: `field "manifest" names a folder, and no list is in it`}
 		}
+	} else if r.isSummary(ref) {
+		p.label = "again"
+		var o *objects.Object
+		if o, lists, err = r.openSummary(ctx, ref); o != nil {
+			o.Close()
+		}
+		for _, one := range lists { // which are gzip, and cannot be cut
+			p.shards = append(p.shards, Shard{List: &ListShard{Ref: one}})
+		}
+		return err
 	} else {
 		shards, isLists, err := r.planList(ctx, p, ref)
 		if err != nil || !isLists {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -224,6 +223,7 @@ type work struct {
 	reader  *manifest.Reader // of list, where it was looked into already
 
 	described manifest.Description // of list
+	earlier   []objects.Ref        // the files of the result that list is the summary of
 }
 
 // run does a job and fills the summary in. It writes the summary unless there is an
@@ -303,8 +303,11 @@ func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 	case bulk.Manifest:
 		ref := objects.Ref{Bucket: w.request.Manifest.Bucket, Key: w.request.Manifest.Key}
 		s.Source = Source{Kind: "manifest", Manifest: &ref}
-		if !r.holds(ref.Bucket, ref.Key) {
-			return &bulk.Error{Code: bulk.InvalidRequest, Detail: fmt.Sprintf(`field "manifest" must name a list where lists lie, under %q: see PRESIGN_MANIFEST_BUCKET and PRESIGN_MANIFEST_PREFIX`, r.Lists.Prefix)}
+		if !r.mayRead(ref) {
+			return r.elsewhere()
+		}
+		if r.isSummary(ref) {
+			return r.resolveEarlier(ctx, w, ref)
 		}
 		isRequest, err := r.openList(ctx, w, ref)
 		if err != nil {
@@ -428,6 +431,9 @@ func NewRunner(c *config.Config, log *slog.Logger) *Runner {
 		Store: &objects.Store{Load: source.Config, Region: func(bucket string) string {
 			if bucket == c.Lists.Bucket && c.Lists.Region != "" {
 				return c.Lists.Region
+			}
+			if c.Results != nil && bucket == c.Results.Bucket {
+				return c.Results.Region
 			}
 			at, _ := c.Locate(bucket)
 			return at.Region

@@ -389,6 +389,3 @@ func (r *Runner) feedFile(ctx context.Context, shard *InventoryShard, p *pump) e
 	}
 	return ofShard(file, p.read(ctx, list))
 }
-
-// mayRead tells whether an object lies where lists do.
-func (r *Runner) mayRead(ref objects.Ref) bool { return r.holds(ref.Bucket, ref.Key) }

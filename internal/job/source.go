@@ -29,6 +29,9 @@ func (r *Runner) feed(ctx context.Context, w *work) (feed, error) {
 	if w.request.Source == bulk.Prefix {
 		return r.feedPrefix(w)
 	}
+	if w.earlier != nil {
+		return r.feedEarlier(w), nil
+	}
 	if w.list == nil {
 		return nil, unknownFormat()
 	}

@@ -20,6 +20,9 @@ func (r *Reader) item(e *Entry, line []byte) (isEntry bool) {
 			return false
 		}
 	}
+	if r.resultLine(e, line) {
+		return true
+	}
 	if line[0] != '{' || !r.listing {
 		if line[0] == '{' {
 			r.scratch = append(r.scratch[:0], line...) // which DecodeItem takes over
