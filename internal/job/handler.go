@@ -17,7 +17,7 @@ import (
 
 // Handler answers SQS's messages (requests, S3 notifications, jobs that are handed on),
 // for which the event source needs ReportBatchItemFailures; S3's, EventBridge's and SNS's events;
-// direct invokes with a request; and the steps of the state machine. It is a lambda.Handler.
+// direct invokes with a request; the steps of the state machine; and S3 Batch Operations. It is a lambda.Handler.
 type Handler struct{ Runner *Runner }
 
 // Invoke does the job of each object, message or request. A direct invoke's answer is
@@ -26,6 +26,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	switch shapeOf(payload) {
 	case stepShape:
 		return h.Runner.step(ctx, payload)
+	case batchShape:
+		return h.Runner.batch(ctx, payload)
 	}
 	list, err := queueevent.Decode(payload)
 	if err != nil {

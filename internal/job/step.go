@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"bulkpresign/internal/awserr"
+	"bulkpresign/internal/batchevent"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/strictjson"
 )
@@ -22,6 +23,7 @@ type shape uint8
 const (
 	otherShape shape = iota // for queueevent
 	stepShape               // of the state machine
+	batchShape              // of S3 Batch Operations
 )
 
 var errDecided = errors.New("decided")
@@ -37,6 +39,9 @@ func shapeOf(payload []byte) (found shape) {
 		switch {
 		case name == "step":
 			found = stepShape
+			return errDecided
+		case name == batchevent.Member:
+			found = batchShape
 			return errDecided
 		case bulk.IsField(name), name == "Records":
 			return errDecided
