@@ -115,10 +115,11 @@ bench-kernels: build ## What our own SHA-256 is worth in whole invocations. | | 
 	@cd bench/invoke && go run . -scale 2 -against ../../.cache/onestream/bootstrap
 
 MANIFEST_KEYS ?= 100000,1000000,10000000
-bench-manifest: boto3 build ## Lists of up to ten million keys, on one core, beside a boto3 loop. | Linux, Python | 5 min
+bench-manifest: boto3 build ## Lists of up to ten million keys, on one core, beside a boto3 loop; shards on one core and on two. | Linux, Python | 7 min
 	go build -o bin/verify-jobs ./verify/jobs
 	bin/verify-jobs bench -function bin/jobs/bootstrap -keys $(MANIFEST_KEYS) -figures .cache/bench-manifest.json
 	go -C bench run ./drawlists ../.cache/bench-manifest.json ../docs/pictures
+	bin/verify-jobs shards -function bin/jobs/bootstrap
 
 test-bench: build ## The benchmarks check what they time. | | 1 min
 	go -C bench vet ./...

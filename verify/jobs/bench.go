@@ -223,22 +223,7 @@ func stayOff(core int) error {
 	if set.Count() == 0 {
 		return errors.New("there is no other")
 	}
-	for range 2 { // once more for threads that were started meanwhile
-		threads, err := os.ReadDir("/proc/self/task")
-		if err != nil {
-			return err
-		}
-		for _, t := range threads {
-			id, err := strconv.Atoi(t.Name())
-			if err != nil {
-				return err
-			}
-			if err := unix.SchedSetaffinity(id, &set); err != nil && !errors.Is(err, unix.ESRCH) {
-				return err
-			}
-		}
-	}
-	return nil
+	return pinTo(set)
 }
 
 func (b *benchmark) start(taskset string) (*runtimeapi.Function, error) {

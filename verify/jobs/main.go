@@ -2,8 +2,9 @@
 //
 //	jobs chaos   with everything failing that can: nothing may be lost, nothing doubled
 //	jobs bench   signs lists of a million keys: how fast, and in how much memory
+//	jobs shards  signs the shards of one list: what a second process on a second core is worth
 //
-// Both end with one line of figures, and with an error when a figure is not what it must be.
+// Each ends with one line of figures, and with an error when a figure is not what it must be.
 package main
 
 import (
@@ -27,9 +28,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	commands := map[string]func(context.Context, *flag.FlagSet, []string) error{"chaos": runChaos, "bench": runBench}
+	commands := map[string]func(context.Context, *flag.FlagSet, []string) error{"chaos": runChaos, "bench": runBench, "shards": runShards}
 	if len(args) == 0 || commands[args[0]] == nil {
-		return errors.New("usage: jobs chaos|bench [flags]; -h lists them")
+		return errors.New("usage: jobs chaos|bench|shards [flags]; -h lists them")
 	}
 	flags := flag.NewFlagSet("jobs "+args[0], flag.ContinueOnError)
 	return commands[args[0]](ctx, flags, args[1:])
