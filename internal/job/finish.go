@@ -18,9 +18,6 @@ type Part struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"` // of the first of its URLs to end; none without URLs
 }
 
-// PartMissing is the code of a plan of which not every shard is signed.
-const PartMissing bulk.Code = "PartMissing"
-
 // reading is how many summaries of parts are read at once.
 const reading = 16
 

@@ -175,9 +175,6 @@ func (r *Runner) signStep(ctx context.Context, shard *Shard) (*signAnswer, error
 	return a, nil
 }
 
-// Throttled is the type of an error after which to wait longer than after others.
-const Throttled bulk.Code = "Throttled"
-
 // stepError makes an error of the function of what a step failed of. Its type is final where
 // trying again cannot help; else it is InternalError, CredentialsUnavailable or Throttled.
 func (r *Runner) stepError(ctx context.Context, err error) error {

@@ -17,6 +17,8 @@ const (
 	InvalidManifest  bulk.Code = "InvalidManifest"  // it cannot be read as what it says it is
 	NothingToSign    bulk.Code = "NothingToSign"    // an empty list, or no object under the prefix
 	OutOfTime        bulk.Code = "OutOfTime"        // longer than one invocation, and no queue to go on from
+	PartMissing      bulk.Code = "PartMissing"      // finish, and not every shard is signed
+	Throttled        bulk.Code = "Throttled"        // of a step: S3 asks to wait; never in a result
 )
 
 // resultsError is a failure of the results bucket or of a queue. It is never the
