@@ -177,3 +177,53 @@ func TestLongLineInRange(t *testing.T) {
 		t.Error("a part of a compressed list was read")
 	}
 }
+
+// Any bytes as a list that can be read, cut anywhere: the parts have its entries, each once.
+func FuzzCuts(f *testing.F) {
+	for _, l := range awkwardLists {
+		f.Add([]byte(l.list), byte(l.format), uint16(3), uint16(9))
+	}
+	f.Fuzz(func(t *testing.T, list []byte, format byte, first, second uint16) {
+		d := manifest.Description{Format: []manifest.Format{manifest.Text, manifest.CSV, manifest.JSONLines, manifest.InventoryPart, manifest.BatchReport}[format%5]}
+		if manifest.Compressed(list) || len(list) < 3 {
+			return
+		}
+		read := func(r *manifest.Reader, err error) (all []string, _ error) {
+			var e manifest.Entry
+			for err == nil {
+				if err = r.Next(&e); err == nil {
+					all = append(all, fmt.Sprintf("%q %q %v %v %q", e.Bucket, e.Key, e.Options, e.Err != nil, e.Warning))
+				}
+			}
+			return all, err
+		}
+		want, err := read(d.Read(bytes.NewReader(list), manifest.Limits{}))
+		if err != io.EOF {
+			return // it cannot be read in one, either
+		}
+		size := int64(len(list))
+		var cuts []manifest.Range
+		if _, anywhere := d.Cuttable(); anywhere {
+			a := 1 + int64(first)%(size-2)
+			b := a + 1 + int64(second)%(size-a)
+			cuts = append(cuts, manifest.Range{End: a}, manifest.Range{Begin: a, End: min(b, size)})
+			if b < size {
+				cuts = append(cuts, manifest.Range{Begin: b, End: size})
+			}
+		} else if cuts, err = d.Cuts(bytes.NewReader(list), 1+int64(first)%size, manifest.Limits{}); err != nil {
+			t.Fatalf("a list that can be read cannot be cut: %v", err)
+		}
+		var got []string
+		for _, g := range cuts {
+			head := list[:min(size, manifest.HeadBytes)]
+			part, err := read(d.ReadRange(head, bytes.NewReader(list[g.From():min(g.To(), size)]), g, manifest.Limits{}))
+			if err != io.EOF {
+				t.Fatalf("%+v of %+v: %v", g, cuts, err)
+			}
+			got = append(got, part...)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("cut as %+v (-whole +parts):\n%s", cuts, diff)
+		}
+	})
+}
