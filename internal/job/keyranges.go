@@ -22,7 +22,7 @@ const (
 )
 
 // look is one page of a listing: see objects.Store.Look.
-type look func(ctx context.Context, prefix, after, delimiter string, most int) (objects.Page, error)
+type look func(ctx context.Context, prefix, after, delimiter string, most int32) (objects.Page, error)
 
 // node is some neighbouring keys: those after it, up to the next node.
 type node struct {

@@ -19,7 +19,7 @@ type listing struct {
 	looks atomic.Int64
 }
 
-func (l *listing) look(_ context.Context, prefix, after, delimiter string, most int) (p objects.Page, err error) {
+func (l *listing) look(_ context.Context, prefix, after, delimiter string, most int32) (p objects.Page, err error) {
 	l.looks.Add(1)
 	begin, _ := slices.BinarySearch(l.keys, max(prefix, after))
 	for _, key := range l.keys[begin:] {
@@ -35,7 +35,7 @@ func (l *listing) look(_ context.Context, prefix, after, delimiter string, most 
 				if n := len(p.Prefixes); n > 0 && p.Prefixes[n-1] == folder {
 					continue
 				}
-				if len(p.Objects)+len(p.Prefixes) == most {
+				if len(p.Objects)+len(p.Prefixes) == int(most) {
 					p.More = true
 					break
 				}
@@ -43,7 +43,7 @@ func (l *listing) look(_ context.Context, prefix, after, delimiter string, most 
 				continue
 			}
 		}
-		if len(p.Objects)+len(p.Prefixes) == most {
+		if len(p.Objects)+len(p.Prefixes) == int(most) {
 			p.More = true
 			break
 		}

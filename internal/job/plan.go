@@ -135,8 +135,8 @@ func (r *Runner) planPrefix(ctx context.Context, p *plan, request *bulk.Request,
 	if err := allowed.MayList(request.Prefix); err != nil {
 		return err
 	}
-	at := func(ctx context.Context, prefix, after, delimiter string, most int) (objects.Page, error) {
-		if !p.stop.IsZero() && time.Now().After(p.stop) {
+	at := func(ctx context.Context, prefix, after, delimiter string, most int32) (objects.Page, error) {
+		if p.late() {
 			return objects.Page{}, errOutOfTime
 		}
 		return r.Store.Look(ctx, allowed.Bucket(), prefix, after, delimiter, most)
@@ -157,6 +157,7 @@ func (r *Runner) planManifest(ctx context.Context, p *plan, ref objects.Ref) (er
 	if !r.mayRead(ref) && !(isFolder && r.holdsAny(ref.Bucket, ref.Key)) {
 		return r.elsewhere()
 	}
+	var o *objects.Object
 	var lists []objects.Ref
 	var sizes []int64
 	if isFolder {
@@ -168,9 +169,8 @@ func (r *Runner) planManifest(ctx context.Context, p *plan, ref objects.Ref) (er
 		}
 	} else if r.isSummary(ref) {
 		p.label = "again"
-		var o *objects.Object
 		if o, lists, err = r.openSummary(ctx, ref); o != nil {
-			o.Close()
+			defer o.Close()
 		}
 		for _, one := range lists { // which are gzip, and cannot be cut
 			p.shards = append(p.shards, Shard{List: &ListShard{Ref: one}})
@@ -339,8 +339,18 @@ func (r *Runner) planList(ctx context.Context, p *plan, ref objects.Ref) (shards
 		return whole, false, err
 	}
 	cuttable, anywhere := d.Cuttable()
-	if !cuttable || list.Size <= p.size || manifest.Compressed(head) {
+	if !cuttable || list.Size <= p.size {
 		return whole, false, nil
+	}
+	if text := io.MultiReader(bytes.NewReader(head), list); manifest.Compressed(head) {
+		parts, err := d.MemberCuts(text, list.Size, p.size, p.late, manifest.Limits{})
+		if err != nil || len(parts) < 2 {
+			return whole, false, err
+		}
+		for i, g := range parts {
+			shards = append(shards, Shard{List: &ListShard{Ref: list.Ref, Members: &Members{Range: g, Last: i == len(parts)-1}}})
+		}
+		return shards, false, nil
 	}
 	size := max(p.size, (list.Size+maxShards-1)/maxShards)
 	var cuts []manifest.Range
@@ -383,6 +393,9 @@ func (r *Runner) cutGroups(ctx context.Context, p *plan, ref objects.Ref, size i
 	return groups, nil
 }
 
+// late tells whether the invocation is about to end.
+func (p *plan) late() bool { return !p.stop.IsZero() && time.Now().After(p.stop) }
+
 // timed stops reading when an invocation is about to end.
 type timed struct {
 	io.Reader
@@ -411,7 +424,7 @@ func (r *Runner) planInventory(ctx context.Context, p *plan, list *objects.Objec
 		return nil, err
 	}
 	all := make([][]Shard, len(inventory.Shards))
-	err = inParallel(len(all), func(i int) error {
+	err = inParallel(len(all), func(i int) (err error) {
 		file := inventory.Shards[i]
 		one := InventoryShard{
 			Ref: objects.Ref{Bucket: inventory.Bucket, Key: file.Key}, Size: file.Size, MD5: fmt.Sprintf("%x", file.MD5),
@@ -419,12 +432,9 @@ func (r *Runner) planInventory(ctx context.Context, p *plan, list *objects.Objec
 		}
 		var groups []manifest.Groups
 		if inventory.Parquet && file.Size > p.size {
-			o, err := r.Store.Open(ctx, one.Ref) // for its ETag
-			if err != nil {
+			if one.Ref, err = r.known(ctx, one.Ref); err != nil {
 				return ofShard(file, err)
 			}
-			o.Close()
-			one.Ref = o.Ref
 			if groups, err = r.cutGroups(ctx, p, one.Ref, file.Size); err != nil {
 				return ofList(file.Key, err)
 			}
@@ -442,4 +452,14 @@ func (r *Runner) planInventory(ctx context.Context, p *plan, list *objects.Objec
 		return nil
 	})
 	return slices.Concat(all...), err
+}
+
+// known is an object with the ETag that it has now.
+func (r *Runner) known(ctx context.Context, ref objects.Ref) (objects.Ref, error) {
+	o, err := r.Store.Open(ctx, ref)
+	if err != nil {
+		return ref, err
+	}
+	defer o.Close()
+	return o.Ref, nil
 }

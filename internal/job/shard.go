@@ -48,8 +48,15 @@ type Shard struct {
 // ListShard is a list, or a part of it.
 type ListShard struct {
 	objects.Ref
-	Range  *manifest.Range  `json:"range,omitempty"`
-	Groups *manifest.Groups `json:"groups,omitempty"`
+	Range   *manifest.Range  `json:"range,omitempty"`
+	Members *Members         `json:"members,omitempty"`
+	Groups  *manifest.Groups `json:"groups,omitempty"`
+}
+
+// Members is a part of a compressed list: some of its members of gzip or frames of zstd.
+type Members struct {
+	manifest.Range
+	Last bool `json:"last,omitempty"` // no other part follows
 }
 
 // InventoryShard is a file of an S3 Inventory, or some row groups of it.
@@ -90,6 +97,9 @@ func (s *Shard) identity() string {
 		if l.Range != nil {
 			say = append(say, fmt.Sprint("range ", l.Range.Begin, " ", l.Range.End))
 		}
+		if l.Members != nil {
+			say = append(say, fmt.Sprint("members ", l.Members.Begin, " ", l.Members.End))
+		}
 		groups(l.Groups)
 	}
 	if v := s.Inventory; v != nil {
@@ -112,6 +122,11 @@ func (s *Shard) check() error {
 		groups = append(groups, s.List.Groups)
 		if s.List.Range != nil {
 			if err := s.List.Range.Check(); err != nil {
+				return err
+			}
+		}
+		if s.List.Members != nil {
+			if err := s.List.Members.Check(); err != nil {
 				return err
 			}
 		}
@@ -256,6 +271,9 @@ func (r *Runner) resolveShard(ctx context.Context, w *work, s *Summary) (err err
 		return mayRead(v.Ref)
 	default:
 		s.Source = Source{Kind: "manifest", Manifest: &shard.List.Ref, Range: shard.List.Range, Groups: shard.List.Groups}
+		if m := shard.List.Members; m != nil {
+			s.Source.Range = &m.Range
+		}
 		if err := mayRead(shard.List.Ref); err != nil {
 			return err
 		}
@@ -266,17 +284,20 @@ func (r *Runner) resolveShard(ctx context.Context, w *work, s *Summary) (err err
 
 // openPart opens a list, or a part of it.
 func (r *Runner) openPart(ctx context.Context, w *work, l *ListShard) (err error) {
-	g := l.Range
+	g, m := l.Range, l.Members
 	var head []byte
-	if g != nil && g.Begin > 0 {
+	if g != nil && g.Begin > 0 || m != nil {
 		if head, err = r.readHead(ctx, l.Ref); err != nil {
 			return err
 		}
 	}
-	if g == nil {
-		w.list, err = r.Store.Open(ctx, l.Ref)
-	} else {
+	switch {
+	case g != nil:
 		w.list, err = r.Store.OpenRange(ctx, l.Ref, g.From(), g.To())
+	case m != nil:
+		w.list, err = r.Store.OpenRange(ctx, l.Ref, m.Begin, m.End)
+	default:
+		w.list, err = r.Store.Open(ctx, l.Ref)
 	}
 	if err != nil {
 		return err
@@ -286,11 +307,15 @@ func (r *Runner) openPart(ctx context.Context, w *work, l *ListShard) (err error
 	}
 	w.described.Operation = w.request.Operation
 	switch {
-	case g != nil:
+	case g != nil || m != nil:
 		if cuttable, _ := w.described.Cuttable(); !cuttable {
 			return &manifest.BrokenError{Reason: "a part of it cannot be read: it is written otherwise than when it was cut"}
 		}
-		w.reader, err = w.described.ReadRange(head, w.list, *g, manifest.Limits{})
+		if g != nil {
+			w.reader, err = w.described.ReadRange(head, w.list, *g, manifest.Limits{})
+		} else {
+			w.reader, err = w.described.ReadMembers(head, w.list, m.Range, m.Last, manifest.Limits{})
+		}
 	case w.described.Format != manifest.Parquet:
 		w.reader, err = w.described.Read(w.list, manifest.Limits{})
 		if err == nil && w.reader.IsRequest() {

@@ -170,13 +170,18 @@ func TestShardsOfAList(t *testing.T) {
 	b.put(t, "lists", "manifests/a.csv", []byte(csv.String()), nil)
 	b.put(t, "lists", "manifests/named-otherwise", []byte(csv.String()), map[string]string{"presign-format": "csv"})
 	b.put(t, "lists", "manifests/a.txt.gz", gzipped(text.String()), nil)
+	var members []byte // as of files that were joined
+	for i := range 10 {
+		members = append(members, gzipped(strings.Join(want[i*300:i*300+300], "\n")+"\n")...)
+	}
+	b.put(t, "lists", "manifests/members.txt.gz", members, nil)
 	b.put(t, "photos", want[2999], []byte("late"), nil)
 	for _, test := range []struct {
 		name   string
 		want   []string
 		shards int
 	}{
-		{"a.txt", want, 60}, {"a.jsonl", want, 90}, {"a.csv", wantCSV, 50}, {"named-otherwise", wantCSV, 50}, {"a.txt.gz", want, 1},
+		{"a.txt", want, 60}, {"a.jsonl", want, 90}, {"a.csv", wantCSV, 50}, {"named-otherwise", wantCSV, 50}, {"a.txt.gz", want, 1}, {"members.txt.gz", want, 5},
 	} {
 		f, parts, lines := b.scale(t, fn, `{"manifest":"s3://lists/manifests/`+test.name+`","expires_in":600}`, 1000)
 		if !slices.Equal(keysOf(lines), test.want) {

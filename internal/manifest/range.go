@@ -68,17 +68,11 @@ func (d Description) ReadRange(head []byte, r io.Reader, g Range, limits Limits)
 	if Compressed(head) {
 		return nil, &BrokenError{Reason: "a part of a compressed list cannot be read: it was not compressed when it was cut"}
 	}
-	l, err := d.Read(bytes.NewReader(head), limits)
+	l, err := d.knowing(head, true, limits)
 	if err != nil {
 		return nil, err
 	}
-	if d.Format == CSV {
-		if err := l.passHeader(); err != nil {
-			return nil, err
-		}
-	}
-	l.isPart, l.begun = true, true
-	l.lines = lines{limits: limits.withDefaults()}
+	l.lines.limits = limits.withDefaults()
 	l.lines.source.Reader = r
 	l.lines.text = &l.lines.source
 	_, err = l.lines.next(false) // what the line that the byte before belongs to has left
@@ -87,6 +81,23 @@ func (d Description) ReadRange(head []byte, r io.Reader, g Range, limits Limits)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
+	return l, nil
+}
+
+// knowing makes a Reader for a part of a list, perhaps a later one, that knows how the list is
+// written, by its beginning.
+func (d Description) knowing(head []byte, later bool, limits Limits) (*Reader, error) {
+	l, err := d.Read(bytes.NewReader(head), limits)
+	if err != nil {
+		return nil, err
+	}
+	if d.Format == CSV && later {
+		if err := l.passHeader(); err != nil {
+			return nil, err
+		}
+	}
+	l.isPart, l.begun = true, later
+	l.lines = lines{}
 	return l, nil
 }
 

@@ -315,7 +315,9 @@ type lines struct {
 	feeds  int64 // line feeds that were passed
 	total  int64 // bytes of text
 	stop   int64 // no line begins so many bytes after the beginning, or later; 0: at no place
-	err    error // why there is no more text
+
+	follows bool  // more text than there is to read
+	err     error // why there is no more text
 }
 
 // source counts what is read and remembers why reading ended, so that a broken
@@ -344,6 +346,14 @@ const blockBytes = 128 << 10
 const windowBytes = 8 << 20
 
 func (l *lines) open(r io.Reader, limits Limits) error {
+	if err := l.unpack(r, limits); err != nil {
+		return err
+	}
+	return l.skipMark()
+}
+
+// unpack is open, but takes a mark for text.
+func (l *lines) unpack(r io.Reader, limits Limits) error {
 	l.source.Reader = r
 	l.limits = limits
 	buffered := bufio.NewReaderSize(&l.source, 32<<10)
@@ -366,7 +376,7 @@ func (l *lines) open(r io.Reader, limits Limits) error {
 		}
 		return l.explain(err)
 	}
-	return l.skipMark()
+	return nil
 }
 
 // skipMark skips UTF-8's byte order mark, and refuses those of UTF-16.
@@ -397,7 +407,7 @@ func (l *lines) atEnd() bool {
 	for l.seen == l.end && l.err == nil {
 		l.fill()
 	}
-	return l.seen == l.end
+	return l.seen == l.end && !l.follows
 }
 
 // next cuts off the next line, without its end; with more, it begins where the one before

@@ -254,9 +254,9 @@ type Page struct {
 
 // Look is the first page of what is under a prefix and comes after a key, at most as many
 // (S3 gives 1,000). With a delimiter, keys that have it behind the prefix are told of as one.
-func (s *Store) Look(ctx context.Context, bucket, prefix, after, delimiter string, most int) (Page, error) {
+func (s *Store) Look(ctx context.Context, bucket, prefix, after, delimiter string, most int32) (Page, error) {
 	in := listing(bucket, prefix, after)
-	in.MaxKeys = aws.Int32(int32(most))
+	in.MaxKeys = aws.Int32(most)
 	if delimiter != "" {
 		in.Delimiter = aws.String(delimiter)
 	}
