@@ -52,7 +52,7 @@ func (r *run) cases(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{r.keys, r.refusals, r.options, r.batchOptions, r.operations, r.forms, r.multipart, r.attribution, r.emptyBody, r.endpointIsTheBucket, r.signingRole, endOfSession} {
+	for _, step := range []func(context.Context) error{r.keys, r.refusals, r.options, r.batchOptions, r.operations, r.forms, r.multipart, r.checksummed, r.attribution, r.emptyBody, r.listing, r.endpointIsTheBucket, r.signingRole, endOfSession} {
 		if err := step(ctx); err != nil {
 			return err
 		}
