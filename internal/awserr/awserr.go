@@ -45,7 +45,9 @@ func Wrap(call string, err error) error {
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) {
 		e.Status = response.HTTPStatusCode()
-		if e.Code == "" {
+		if e.Code == "" && e.Status < 300 {
+			e.Code = cutOff
+		} else if e.Code == "" {
 			e.Code = http.StatusText(e.Status)
 		}
 	}
@@ -55,11 +57,15 @@ func Wrap(call string, err error) error {
 // ofKey finds what S3 says of a KMS key in the message of an AccessDenied.
 var ofKey = regexp.MustCompile(`\bkms:(Decrypt|Encrypt|GenerateDataKey)\b`)
 
-// passing are codes below status 500 that say nothing against the call itself.
+// cutOff stands for the code of an answer that begins well and cannot be read to its end.
+const cutOff = "an answer that was cut off"
+
+// passing are codes below status 500 that say nothing against the call itself. S3 can begin with 200, and tell within of
+// what went wrong meanwhile.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 var passing = []string{
-	"ExpiredToken", "OperationAborted", "ConditionalRequestConflict", "RequestTimeout", "RequestTimeTooSkewed", "SlowDown",
+	cutOff, "InternalError", "ServiceUnavailable", "ExpiredToken", "OperationAborted", "ConditionalRequestConflict", "RequestTimeout", "RequestTimeTooSkewed", "SlowDown",
 	"RequestThrottled", "RequestThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException",
 }
 

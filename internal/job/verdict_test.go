@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"testing"
+
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"bulkpresign/internal/awserr"
 	"bulkpresign/internal/bulk"
@@ -17,6 +21,7 @@ func TestVerdict(t *testing.T) {
 	call := func(status int, code string) error {
 		return &awserr.Error{Call: "read an object", Code: code, Status: status}
 	}
+	cut := &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 200}}, Err: io.ErrUnexpectedEOF}
 	for _, test := range []struct {
 		name string
 		err  error
@@ -30,6 +35,8 @@ func TestVerdict(t *testing.T) {
 		{"the token has ended", call(400, "ExpiredToken"), ""},
 		{"no answer", call(0, ""), ""},
 		{"out of time", awserr.Wrap("read an object", context.DeadlineExceeded), ""},
+		{"an answer that was cut off", awserr.Wrap("list objects", cut), ""},
+		{"a failure behind a 200", call(200, "InternalError"), ""},
 		{"a reader's error", fmt.Errorf("reading: %w", call(503, "SlowDown")), ""},
 		{"no list", call(404, "NoSuchKey"), "ManifestNotFound"},
 		{"no bucket", call(404, "NoSuchBucket"), "ManifestNotFound"},

@@ -463,14 +463,14 @@ faults      S3: %s
             SQS: %s
             functions: %d processes killed, %d out of time; %d messages given to two consumers at once
 invocations %d, of which %d failed; %d messages were asked for again; %d jobs handed on near their deadline
-results     %d complete with %d lines, %d with an error, %d URLs used; %d summaries of what another delivery wrote over
+results     %d complete with %d lines, %d with an error, %d URLs used, %d keys about which S3 did not answer; %d summaries of what another delivery wrote over
 dead        %d letters for %d inputs without a result, %d inputs with one
 S3          %d uploads begun, %d completed, %d aborted, %d left to the lifecycle rule
 `,
 		len(w.requests)+len(w.lists)+len(w.short), w.twice, w.passed, len(w.events),
 		len(w.inputs), counted(r.kinds), counted(counts["S3"]), counted(counts["SQS"]), killed, c.timedOut.Load(), c.twice.Load(),
 		c.invocations.Load(), c.failed.Load(), c.again.Load(), checkpoints,
-		r.complete, r.lines, r.failed, r.used, r.stale, letters, r.dead, r.both,
+		r.complete, r.lines, r.failed, r.used, r.unknown, r.stale, letters, r.dead, r.both,
 		c.watch.begun.Load(), c.watch.completed.Load(), c.watch.aborted.Load(), len(uploads.Uploads))
 
 	problems := r.problems

@@ -28,11 +28,12 @@ type input struct {
 	bad    int    // of these, at the end: keys or lines that cannot be signed
 	fails  bool   // it never can be signed: a summary with an error, and no result
 	put    bool   // the URLs are uploads
+	looks  bool   // S3 is asked about each key; the bad ones are not there
 }
 
 // key is the i-th key of an input. Some are awkward.
 func (in *input) key(i int) string {
-	if i >= in.count-in.bad {
+	if i >= in.count-in.bad && !in.looks {
 		return fmt.Sprintf("in/%d/../%d", in.serial, i)
 	}
 	awkward := [...]string{"photo", "a b+c", "été", "100%", "x&y=z", "😀", "q?#;", "'quoted'"}
@@ -96,8 +97,12 @@ func (w *workload) fillQueue(messages, sharedLists int, sns func(message string)
 		case p < 0.82:
 			d = w.notification()
 			d.body = sns(d.body)
-		case p < 0.86:
+		case p < 0.84:
 			d = w.eventBridge()
+		case p < 0.85:
+			d = w.prefixRequest(w.random.IntN(len(sharedPrefixes)))
+		case p < 0.86:
+			d = w.verifyRequest(w.random.IntN(len(sharedPrefixes)))
 		case p < 0.90:
 			d = w.listRequest(w.random.IntN(sharedLists))
 		case p < 0.905:
@@ -148,6 +153,36 @@ func (w *workload) listRequest(list int) delivered {
 }
 
 func sharedCount(list int) int { return 20 + 17*list }
+
+// sharedPrefixes are how many objects lie under prefixes that many requests name: one page of a listing, and several.
+var sharedPrefixes = []int{40, 990, 2_300}
+
+func sharedPrefix(i int) *input { return &input{serial: -1_001 - i, count: sharedPrefixes[i]} }
+
+// prefixRequest asks for all that lies under a prefix.
+func (w *workload) prefixRequest(prefix int) delivered {
+	in := w.input("request with a prefix")
+	own := in.serial
+	in.serial, in.count = sharedPrefix(prefix).serial, sharedPrefix(prefix).count
+	return requestOf(in, text(map[string]any{
+		"bucket": photos, "prefix": fmt.Sprintf("in/%d/", in.serial), "response_content_language": fmt.Sprintf("x-%d", own),
+	}))
+}
+
+// verifyRequest has S3 asked about keys, of which the last ones are not there.
+func (w *workload) verifyRequest(prefix int) delivered {
+	in := w.input("request that looks")
+	own := in.serial
+	in.looks, in.serial, in.bad = true, sharedPrefix(prefix).serial, w.random.IntN(5)
+	in.count = sharedPrefix(prefix).count + in.bad
+	keys := make([]string, in.count)
+	for i := range keys {
+		keys[i] = in.key(i)
+	}
+	return requestOf(in, text(map[string]any{
+		"bucket": photos, "keys": keys, "verify": "head", "response_content_language": fmt.Sprintf("x-%d", own),
+	}))
+}
 
 // ref fills in the name of an input that is an object.
 func ref(in *input, bucket, key, etag, sequencer string) {
@@ -288,6 +323,14 @@ func (w *workload) fillLists(ctx context.Context, c *s3.Client, manifests, share
 		formats[1].write(&b, &input{serial: -1 - i, count: sharedCount(i)})
 		if _, err := put(ctx, c, lists, sharedList(i), bytes.NewReader(b.Bytes()), nil); err != nil {
 			return err
+		}
+	}
+	for i := range sharedPrefixes {
+		in := sharedPrefix(i)
+		for k := range in.count {
+			if _, err := put(ctx, c, photos, in.key(k), strings.NewReader("content of "+in.key(k)), nil); err != nil {
+				return err
+			}
 		}
 	}
 	for i := range manifests {
