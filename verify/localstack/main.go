@@ -159,7 +159,7 @@ func (c *checker) run(ctx context.Context, file string) error {
 		defer function.Close()
 		c.invoke = function.Invoke
 	}
-	for _, step := range []func(context.Context) error{c.roundTrips, c.headersArrive, c.refusals, c.expiry, c.policy} {
+	for _, step := range []func(context.Context) error{c.roundTrips, c.listed, c.headersArrive, c.refusals, c.expiry, c.policy} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -221,6 +221,7 @@ type result struct {
 	Headers   map[string]string
 	Errors    map[string]struct{ Code string }
 	ExpiresAt time.Time `json:"expires_at"`
+	Objects   map[string]struct{ Size int }
 }
 
 func (c *checker) sign(ctx context.Context, request map[string]any) (result, error) {
@@ -288,6 +289,75 @@ func (c *checker) roundTrips(ctx context.Context) error {
 		err = fmt.Errorf("still there: %q", left)
 	}
 	c.report("nothing is left after the DELETEs", err)
+	return nil
+}
+
+// listed has the function list a prefix with every key under it, and look at objects before it signs.
+func (c *checker) listed(ctx context.Context) error {
+	const under = "listed/"
+	var keys []string
+	names := map[string]string{}
+	for _, k := range awkward.Keys() {
+		if key := under + k.Key; len(key) <= 1024 {
+			keys, names[key] = append(keys, key), k.Name
+		}
+	}
+	for _, o := range []struct {
+		operation, method string
+		status            int
+	}{{"PutObject", "PUT", 200}, {"", "", 0}, {"DeleteObject", "DELETE", 204}} {
+		if o.operation == "" {
+			if err := c.listAndLook(ctx, under, keys, names); err != nil {
+				return err
+			}
+			continue
+		}
+		r, err := c.sign(ctx, map[string]any{"operation": o.operation, "keys": keys})
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			var body []byte
+			if o.method == "PUT" {
+				body = content(key)
+			}
+			if response, err := use(ctx, o.method, r.URLs[key], r.Headers, body); err != nil || response.Status != o.status {
+				return fmt.Errorf("%s of %q: %v", o.method, key, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *checker) listAndLook(ctx context.Context, under string, keys []string, names map[string]string) error {
+	r, err := c.sign(ctx, map[string]any{"prefix": under, "folder_markers": true})
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		err := func() error {
+			url, ok := r.URLs[key]
+			if !ok {
+				return errors.New("not listed")
+			}
+			response, err := use(ctx, "GET", url, nil, nil)
+			if err == nil && !bytes.Equal(response.Body, content(key)) {
+				err = refusal(response)
+			}
+			return err
+		}()
+		c.report("prefix "+names[key], err)
+	}
+	if len(r.URLs) != len(keys) {
+		err = fmt.Errorf("%d keys, want %d", len(r.URLs), len(keys))
+	}
+	c.report("prefix, nothing else", err)
+	const missing = "listed/not there"
+	r, err = c.sign(ctx, map[string]any{"keys": []string{keys[0], missing}, "verify": "describe"})
+	if err == nil && (r.Errors[missing].Code != "NotFound" || r.URLs[keys[0]] == "" || r.Objects[keys[0]].Size != len(content(keys[0]))) {
+		err = errors.New("it does not say what is there")
+	}
+	c.report("verify", err)
 	return nil
 }
 

@@ -81,7 +81,7 @@ done
 if ! env -i $common AWS_ENDPOINT_URL=$endpoint AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 \
 	AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_EC2_METADATA_DISABLED=true \
 	"$python" $here/deploy.py template.yaml bin/api/bootstrap $options "Architecture=$arch" Bucket=photos \
-	Operations=GetObject,HeadObject,PutObject,DeleteObject "EndpointUrl=$endpoint" >"$scratch/deployed.json"; then
+	Operations=GetObject,HeadObject,PutObject,DeleteObject ListKeys=true "EndpointUrl=$endpoint" >"$scratch/deployed.json"; then
 	fail "$emulator did not take the template; see above"
 fi
 # Built rather than run with "go run", which would not hand on its exit status.

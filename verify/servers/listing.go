@@ -204,7 +204,9 @@ func (r *run) looks(ctx context.Context, under string) error {
 		return nil
 	}
 	keys := []string{under + "a b.jpg", under + "ü.jpg", under + "not there.jpg"}
-	event := func(how string) map[string]any { return map[string]any{"bucket": plainBucket, "keys": keys, "verify": how} }
+	event := func(how string) map[string]any {
+		return map[string]any{"bucket": plainBucket, "keys": keys, "verify": how}
+	}
 	if err := look("head", event("head"), func(a *answer) string {
 		if len(a.URLs) != 2 || len(a.Errors) != 1 {
 			return fmt.Sprintf("%d URLs, %d errors", len(a.URLs), len(a.Errors))
