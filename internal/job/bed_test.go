@@ -221,6 +221,7 @@ type summary struct {
 	Parts   []struct {
 		result
 		Entries, Signed int64
+		Failed          map[string]int64
 		ExpiresAt       time.Time `json:"expires_at"`
 	}
 	Error *struct {

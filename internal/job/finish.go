@@ -13,9 +13,10 @@ import (
 // Part is the result of a shard, as the summary of them all has it.
 type Part struct {
 	delivery.Object
-	Entries   int64      `json:"entries"`
-	Signed    int64      `json:"signed"`
-	ExpiresAt *time.Time `json:"expires_at,omitempty"` // of the first of its URLs to end; none without URLs
+	Entries   int64               `json:"entries"`
+	Signed    int64               `json:"signed"`
+	Failed    map[bulk.Code]int64 `json:"failed,omitempty"`
+	ExpiresAt *time.Time          `json:"expires_at,omitempty"` // of the first of its URLs to end; none without URLs
 }
 
 // reading is how many summaries of parts are read at once.
@@ -82,7 +83,7 @@ func (s *Summary) take(number int, part partOf) error {
 	if part.err != nil {
 		return inResults(part.err)
 	}
-	p := Part{Object: part.Result.Object, Entries: part.Entries, Signed: part.Signed}
+	p := Part{Object: part.Result.Object, Entries: part.Entries, Signed: part.Signed, Failed: part.Failed}
 	s.Entries += part.Entries
 	s.Signed += part.Signed
 	for code, n := range part.Failed {

@@ -1,6 +1,7 @@
 // Package job signs what is answered later: a request from a queue, a list that lies in
 // S3, a prefix, an object that was just made. Each input has one result in the results
-// bucket, whatever happens and however often it is delivered.
+// bucket, whatever happens and however often it is delivered. What is too long for that is
+// cut into shards, which many invocations sign at once: see Shard.
 package job
 
 import (

@@ -7,7 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"regexp"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,6 +21,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/parquet-go/parquet-go"
 
+	"bulkpresign/internal/job"
 	"bulkpresign/internal/standin/runtimeapi"
 )
 
@@ -459,5 +464,92 @@ func TestBadSteps(t *testing.T) {
 	sign(t, fn, empty[0])
 	if _, err := step[finishedRun](t, fn, map[string]any{"step": "finish", "plan": q.Plan}); err == nil || !strings.HasPrefix(err.Error(), failed+"NothingToSign") {
 		t.Errorf("nothing to sign: %v", err)
+	}
+}
+
+// A plan of ten thousand shards is finished in little memory.
+func TestFinishOfManyShards(t *testing.T) {
+	t.Parallel()
+	const many = 10_000
+	b := newBed(t, nil)
+	fn := b.start(t, 60*time.Second)
+	b.put(t, "lists", "manifests/many.txt", bytes.Repeat([]byte("k/x\n"), many), nil)
+	p, shards := b.plan(t, fn, `{"manifest":"s3://lists/manifests/many.txt","expires_in":600}`, 4)
+	if len(shards) != many {
+		t.Fatalf("%d shards", len(shards))
+	}
+	first := sign(t, fn, shards[0])
+	summary, err := b.s3server.Get("results", strings.TrimSuffix(first.Part.Key, ".ndjson.gz")+".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range shards[1:] { // signed elsewhere; one ended earlier than the others
+		var shard job.Shard
+		if err := json.Unmarshal(text, &shard); err != nil {
+			t.Fatal(err)
+		}
+		one := summary
+		if i == 4000 {
+			one = regexp.MustCompile(`"expires_at": "[^"]*"`).ReplaceAll(summary, []byte(`"expires_at": "2026-01-02T03:04:05Z"`))
+			one = bytes.Replace(one, []byte(`"signed": 1`), []byte(`"signed": 1, "failed": {"UnsafeKey": 7}`), 1)
+		}
+		if err := b.s3server.Put("results", "results/"+shard.Name()+".json", one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := must(step[finishedRun](t, fn, map[string]any{"step": "finish", "plan": p.Plan}))(t)
+	if f.Parts != many || f.Count != many || f.Signed != many || f.Errors["UnsafeKey"] != 7 || f.ExpiresAt.Format(time.RFC3339) != "2026-01-02T03:04:05Z" {
+		t.Errorf("%+v", f)
+	}
+	s := b.summary(t, strings.TrimSuffix(f.Summary.Key, "/summary.json"))
+	if len(s.Parts) != many || s.Parts[4001].Failed["UnsafeKey"] != 7 || s.Parts[0].Key != first.Part.Key {
+		t.Errorf("%d parts", len(s.Parts))
+	}
+	if runtime.GOOS != "linux" {
+		return // which alone tells the most memory that a process had
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", fn.Processes()[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	peak := regexp.MustCompile(`VmHWM:\s*(\d+) kB`).FindSubmatch(status)
+	if kib, err := strconv.Atoi(string(peak[1])); err != nil || kib > 128<<10 {
+		t.Errorf("the function took %d KiB, %v", kib, err)
+	}
+}
+
+// What may pass has a type of its own, by which the state machine tries again.
+func TestStepsThatMayPass(t *testing.T) {
+	t.Parallel()
+	var status atomic.Int64
+	b := newBed(t, func(s3 http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if code := int(status.Load()); code != 0 {
+				w.WriteHeader(code)
+				return
+			}
+			s3.ServeHTTP(w, r)
+		})
+	})
+	fn := b.start(t, 20*time.Second, "AWS_MAX_ATTEMPTS=1")
+	b.put(t, "lists", "manifests/a.txt", []byte("a\nb\n"), nil)
+	const request = `{"manifest":"s3://lists/manifests/a.txt"}`
+	p, shards := b.plan(t, fn, request, 2)
+	for code, want := range map[int64]string{500: "InternalError", 502: "InternalError", 503: "Throttled", 429: "Throttled"} {
+		status.Store(code)
+		for _, event := range []map[string]any{
+			{"step": "plan", "request": json.RawMessage(request)}, {"step": "sign", "shard": shards[0]}, {"step": "finish", "plan": p.Plan},
+		} {
+			if _, err := fn.Invoke(t.Context(), mustJSON(event)); err == nil || !strings.HasPrefix(err.Error(), failed+want+":") {
+				t.Errorf("%s, S3 answers %d: %v, want %s", event["step"], code, err, want)
+			}
+		}
+	}
+	status.Store(0)
+	for _, shard := range shards {
+		sign(t, fn, shard)
+	}
+	if f := must(step[finishedRun](t, fn, map[string]any{"step": "finish", "plan": p.Plan}))(t); f.Signed != 2 {
+		t.Errorf("%+v", f)
 	}
 }
