@@ -136,7 +136,9 @@ def kept(lists, bucket="photos", results="answers/results/", prefix="", list_own
     return {
         "ReadLists": ("s3:GetObject s3:GetObjectVersion", s3(lists + "*"), owned(list_owner)),
         "ListPrefixes": ("s3:ListBucket", s3(bucket), owned(bucket_owner) | {"StringLike": {"s3:prefix": prefix + "*"}}),
-        "ReadProgress": ("s3:GetObject", s3(results + "checkpoints/*", results + "*/summary.json"), owned()),
+        "ListLists": ("s3:ListBucket", s3(lists.split("/")[0]), owned(list_owner) | {
+            "StringLike": {"s3:prefix": lists.partition("/")[2] + "*"}}),
+        "ReadProgress": ("s3:GetObject", s3(results + "*.json", results + "*.ndjson.gz"), owned()),
         "DropUploads": ("s3:AbortMultipartUpload", s3(results + "*"), owned()),
     }
 
