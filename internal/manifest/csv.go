@@ -168,7 +168,7 @@ func (r *Reader) header(fields [][]byte) (isHeader bool, err error) {
 	case unknown == 0 && buckets == 0 && r.columns.sameFirst:
 		return false, nil
 	case unknown >= 0 && !r.list.PassExtra:
-		return false, &BrokenError{Line: r.lines.number, Reason: fmt.Sprintf("column %d of the header%s has a name that is neither bucket, key, a signing option nor anything that S3 lists: leave the column out, or set the list's metadata presign-extra-columns to ignore", unknown+1, shownName(string(fields[unknown])))}
+		return false, &BrokenError{Line: r.lines.number, Reason: fmt.Sprintf("column %d of the header%s has a name that is neither bucket, key, a signing option nor anything that S3 lists: %sleave the column out, or set the list's metadata presign-extra-columns to ignore", unknown+1, shownName(string(fields[unknown])), meant(string(fields[unknown]), r.list.Operation))}
 	}
 	for i, at := range rolesOf { // the first URI is the key where there is no other
 		if keys == 0 && (at == uriRole || at == pathRole) {

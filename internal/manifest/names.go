@@ -1,10 +1,12 @@
 package manifest
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"bulkpresign/internal/didyoumean"
 	"bulkpresign/internal/s3op"
 )
 
@@ -92,6 +94,26 @@ func shownName(name string) string {
 		return " (" + strconv.Quote(name) + ")"
 	}
 	return ""
+}
+
+// meant is what an unknown name of a column likely stands for, as the beginning of what to do; or it is "".
+func meant(name string, op s3op.Operation) string {
+	known := []string{"bucket", "key", "version_id"}
+	for _, id := range s3op.Options() {
+		if op.Has(id) {
+			known = append(known, id.String())
+		}
+	}
+	if likely := didyoumean.Name(name, known, words); likely != "" {
+		return fmt.Sprintf("name it %q if that is meant, ", likely)
+	}
+	return ""
+}
+
+// words are what people call columns.
+var words = didyoumean.Words{
+	"object": "key", "file": "key", "filename": "key", "file_name": "key", "object_name": "key", "s3_key": "key", "keys": "key",
+	"s3_bucket": "bucket", "bucket_id": "bucket", "source_bucket": "bucket", "version": "version_id", "object_version": "version_id",
 }
 
 // cutURI takes an S3 URI apart; s3a and s3n are Hadoop's and Spark's. Nothing in it is

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -36,15 +37,16 @@ type gatedChunk struct {
 	begin, end int64
 	next       int64 // where the next header is
 	codec      format.CompressionCodec
+	optional   bool // some of its values may be missing: levels, which say which, stand before the values
 }
 
 // let has a column be read.
-func (g *pageGate) let(c *format.ColumnMetaData) error {
+func (g *pageGate) let(c *format.ColumnMetaData, optional bool) error {
 	begin := c.DataPageOffset
 	if c.DictionaryPageOffset != 0 {
 		begin = c.DictionaryPageOffset
 	}
-	chunk := gatedChunk{begin: begin, end: begin + c.TotalCompressedSize, next: begin, codec: c.Codec}
+	chunk := gatedChunk{begin: begin, end: begin + c.TotalCompressedSize, next: begin, codec: c.Codec, optional: optional}
 	if begin < 0 || c.TotalCompressedSize < 0 || chunk.end > g.size {
 		return errBadPage
 	}
@@ -110,7 +112,7 @@ func (g *pageGate) page(c *gatedChunk, p []byte, offset int64) error {
 	case format.DeltaByteArray, format.DeltaBinaryPacked:
 		return fmt.Errorf("its columns are encoded as %s, of which no bound is known before it is unpacked: write them with the version 1 of Parquet's writers", h.encoding)
 	}
-	if c.codec != format.Uncompressed {
+	if isDelta := h.encoding == format.DeltaLengthByteArray; c.codec != format.Uncompressed || isDelta {
 		data := text[size:]
 		if len(data) < int(h.packed) {
 			data = make([]byte, h.packed)
@@ -119,15 +121,79 @@ func (g *pageGate) page(c *gatedChunk, p []byte, offset int64) error {
 		} else {
 			data = data[:h.packed]
 		}
+		codec := c.codec
+		if !h.isPacked {
+			codec = format.Uncompressed
+		}
 		if skip := h.levels; skip >= 0 && skip <= len(data) { // which version 2 does not pack
 			data = data[skip:]
 		}
-		if h.isPacked && unpacks(data, c.codec) > maxPage {
+		if codec != format.Uncompressed && unpacks(data, codec) > maxPage {
 			return fmt.Errorf("a page of a column unpacks to more than %d bytes: write the file with smaller pages", maxPage)
+		}
+		if isDelta && !lengthsFit(data, codec, c.optional && h.isFirst, h.values) {
+			return errBadPage
 		}
 	}
 	c.next += int64(size) + int64(h.packed)
 	return nil
+}
+
+// lengthsFit tells whether a page of lengths, which are written as differences, says of itself that it has as many as its
+// header says, or fewer: the library takes memory for that many. hasLevels says that levels stand before them, as in version 1
+// where values may be missing.
+//
+// https://parquet.apache.org/docs/file-format/data-pages/encodings/#DELTAENC
+func lengthsFit(data []byte, codec format.CompressionCodec, hasLevels bool, values int64) bool {
+	begin := 0
+	if hasLevels {
+		levels := beginning(data, codec, 4)
+		if len(levels) < 4 {
+			return false
+		}
+		if begin = 4 + int(binary.LittleEndian.Uint32(levels)); begin > maxPage {
+			return false
+		}
+	}
+	head := beginning(data, codec, begin+4*binary.MaxVarintLen64)
+	if len(head) < begin {
+		return false
+	}
+	t := thrift{rest: head[begin:]}
+	t.varint() // of values in a block
+	t.varint() // of pieces of a block
+	total := t.varint()
+	return t.err == nil && total <= uint64(values)
+}
+
+// beginning is the first n bytes that a page unpacks to, or all it has. What is damaged has none.
+func beginning(data []byte, codec format.CompressionCodec, n int) []byte {
+	var r io.Reader
+	switch codec {
+	case format.Snappy:
+		text, err := snappy.Decode(nil, data) // no larger than maxPage
+		if err != nil {
+			return nil
+		}
+		return text[:min(n, len(text))]
+	case format.Gzip:
+		z, err := gzip.NewReader(bytes.NewReader(data))
+		if err != nil {
+			return nil
+		}
+		r = z
+	case format.Zstd:
+		z, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxPage))
+		if err != nil {
+			return nil
+		}
+		defer z.Close()
+		r = z
+	default:
+		return data[:min(n, len(data))]
+	}
+	text, _ := io.ReadAll(io.LimitReader(r, int64(n)))
+	return text
 }
 
 // unpacks tells how many bytes a page becomes, up to a little more than maxPage. What is
@@ -165,6 +231,7 @@ type pageHeader struct {
 	encoding                 format.Encoding
 	levels                   int // bytes before what is packed, of version 2
 	isPacked                 bool
+	isFirst                  bool // a page of values of version 1
 }
 
 // readPageHeader reads a header in Thrift's compact protocol, without making anything of
@@ -184,7 +251,7 @@ func readPageHeader(text []byte) (h pageHeader, size int, err error) {
 		case [2]int16{5, 1}, [2]int16{7, 1}, [2]int16{8, 1}:
 			h.values = max(h.values, v)
 		case [2]int16{5, 2}, [2]int16{8, 4}:
-			h.encoding = format.Encoding(v)
+			h.encoding, h.isFirst = format.Encoding(v), path[0] == 5
 		case [2]int16{8, 5}, [2]int16{8, 6}:
 			h.levels += int(v)
 		case [2]int16{8, 7}:

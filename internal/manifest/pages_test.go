@@ -2,7 +2,9 @@ package manifest_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"os"
 	"runtime"
@@ -82,11 +84,15 @@ func TestLargePages(t *testing.T) {
 // pages and what snappy says of a page are, a number of 2 GiB stands instead. Without a
 // bound the process takes as much.
 func TestCraftedPages(t *testing.T) {
+	files := map[string][]byte{}
 	for _, name := range []string{"snappy", "gzip", "zstd"} {
-		good, err := os.ReadFile("testdata/pandas-" + name + ".parquet")
+		file, err := os.ReadFile("testdata/pandas-" + name + ".parquet")
 		if err != nil {
 			t.Fatal(err)
 		}
+		files[name] = file
+	}
+	for name, good := range files {
 		footer := len(good) - 8 - int(uint32(good[len(good)-8])|uint32(good[len(good)-7])<<8)
 		var before, after runtime.MemStats
 		for at := 4; at+5 < footer; at++ {
@@ -109,4 +115,66 @@ func TestCraftedPages(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A page that tells its lengths as differences (DELTA_LENGTH_BYTE_ARRAY, as the library's own writer does) says how many there
+// are, and the library takes memory for that many: five bytes, and a right checksum, ask for 8 GiB.
+func TestCraftedLengths(t *testing.T) {
+	v1 := "v1"
+	rows := []parquetRow{{Bucket: "photos", Key: "a.jpg", Version: &v1}, {Bucket: "photos", Key: "b c.jpg"}}
+	head := []byte{0x80, 0x01, 0x04} // values in a block, pieces of a block; then how many there are
+	for version := 1; version <= 2; version++ {
+		good := parquetFile(t, rows, parquet.DataPageVersion(version), parquet.Compression(&parquet.Uncompressed))
+		if got, err := readParquet(good); err != nil || len(got) != len(rows) {
+			t.Fatalf("version %d: %d entries, %v", version, len(got), err)
+		}
+		crafted := 0
+		for at := 0; ; at++ {
+			next := bytes.Index(good[at:], head)
+			if next < 0 {
+				break
+			}
+			at += next
+			file := bytes.Clone(good)
+			copy(file[at+len(head):], "\xff\xff\xff\xff\x07")
+			if !signPage(good, file, at) {
+				continue
+			}
+			crafted++
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := readParquet(file)
+			runtime.ReadMemStats(&after)
+			var broken *manifest.BrokenError
+			if !errors.As(err, &broken) {
+				t.Errorf("version %d, byte %d: %v", version, at, err)
+			}
+			if taken := after.TotalAlloc - before.TotalAlloc; taken > 100<<20 {
+				t.Errorf("version %d, byte %d: %d MiB were taken", version, at, taken>>20)
+			}
+		}
+		if crafted < 2 {
+			t.Errorf("version %d: %d pages were crafted", version, crafted)
+		}
+	}
+}
+
+// signPage gives a page of file, which has its lengths at a byte, the checksum that it had in the file as it was good. It finds
+// the page by that checksum.
+func signPage(good, file []byte, lengths int) bool {
+	for begin := max(0, lengths-16); begin <= lengths; begin++ { // levels stand before the lengths
+		for end := lengths + 4; end < min(lengths+200, len(good)); end++ {
+			for from := max(0, begin-120); from < begin; from++ {
+				if old := pageSum(good[begin:end]); bytes.HasPrefix(good[from:], old) {
+					return copy(file[from:], pageSum(file[begin:end])) == len(old) && len(pageSum(file[begin:end])) == len(old)
+				}
+			}
+		}
+	}
+	return false
+}
+
+// pageSum is the checksum of a page, as its header has it: an i32 in Thrift's compact protocol.
+func pageSum(page []byte) []byte {
+	return binary.AppendVarint(nil, int64(int32(crc32.ChecksumIEEE(page))))
 }

@@ -144,8 +144,9 @@ type parquetReader struct {
 	meta   []format.RowGroup  // of all groups
 	group  int                // how many were begun
 
-	key, version, deleted, bucket int  // columns; -1 when there is none
-	isURI                         bool // the key is
+	key, version, deleted, bucket int          // columns; -1 when there is none
+	optional                      map[int]bool // columns whose values may be missing
+	isURI                         bool         // the key is
 	columns                       [4]parquetColumn
 	arena                         []byte // where keys are put down
 }
@@ -179,6 +180,7 @@ func (p *parquetReader) open(size int64) error {
 		return p.broken()
 	}
 	p.key, p.version, p.deleted, p.bucket = -1, -1, -1, -1
+	p.optional = map[int]bool{}
 	uri := -1
 	for _, path := range file.Schema().Columns() {
 		if len(path) != 1 {
@@ -209,6 +211,7 @@ func (p *parquetReader) open(size int64) error {
 			return &BrokenError{Reason: "it is no list: its column" + shownName(path[0]) + " is there twice, or has another type than an inventory of S3 gives it"}
 		}
 		*column = leaf.ColumnIndex
+		p.optional[leaf.ColumnIndex] = leaf.MaxDefinitionLevel > 0
 	}
 	if p.key < 0 {
 		p.key, p.isURI = uri, true
@@ -242,7 +245,7 @@ func (p *parquetReader) next(e *Entry, list *Reader) (err error) {
 				p.columns[i].close()
 				p.columns[i] = parquetColumn{}
 				if index >= 0 {
-					if p.gate.let(&p.meta[p.group-1].Columns[index].MetaData) != nil {
+					if p.gate.let(&p.meta[p.group-1].Columns[index].MetaData, p.optional[index]) != nil {
 						return p.broken()
 					}
 					p.columns[i].pages = group.ColumnChunks()[index].Pages()

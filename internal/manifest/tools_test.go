@@ -183,6 +183,8 @@ func TestNoList(t *testing.T) {
 		{"a header without a key", csv, "bucket,name,size\nphotos,a.jpg,1\n", `no column "key"`},
 		{"an unknown column", csv, "bucket,key,colour\nphotos,a.jpg,red\n", `("colour")`},
 		{"an unknown column with a name that is not to be shown", csv, "bucket,key,<b>\nphotos,a.jpg,red\n", "column 3 of the header has a name"},
+		{"a column that is nearly known", csv, "bucket,key,verson_id\nphotos,a.jpg,v\n", `name it "version_id" if that is meant`},
+		{"an option in S3's own spelling, mistyped", csv, "key,responseContentTpye\na.jpg,text/plain\n", `name it "response_content_type" if that is meant`},
 		{"id before bucket and key", csv, "id,bucket,key\n1,photos,a.jpg\n", "presign-extra-columns"},
 		{"an unknown column before key", csv, "index,key\n1,a.jpg\n2,b.jpg\n", `column 1 of the header ("index")`},
 		{"an answer that is cut short", manifest.Request, `{"Contents":[{"Key":"a.jpg"},{"Key":`, "ends too early"},
