@@ -160,3 +160,53 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 }
+
+// What Plan takes of a CSV, and of a list of many members.
+func BenchmarkCuts(b *testing.B) {
+	var list bytes.Buffer
+	for i := range 200_000 {
+		fmt.Fprintf(&list, "photos,\"%08x/2026/11/%02d/%d, é.jpg\"\n", i*2654435761, i%30, i)
+	}
+	d := manifest.Description{Format: manifest.CSV}
+	b.Run("CSV", func(b *testing.B) {
+		b.SetBytes(int64(list.Len()))
+		for b.Loop() {
+			if parts, err := d.Cuts(bytes.NewReader(list.Bytes()), 1<<20, manifest.Limits{}); err != nil || len(parts) < 5 {
+				b.Fatal(len(parts), err)
+			}
+		}
+	})
+	packed := bytes.Repeat(gzipped(list.String()), 3)
+	b.Run("gzip members", func(b *testing.B) {
+		b.SetBytes(3 * int64(list.Len()))
+		for b.Loop() {
+			parts, err := d.MemberCuts(bytes.NewReader(packed), int64(len(packed)), 1<<20, func() bool { return false }, manifest.Limits{})
+			if err != nil || len(parts) != 3 {
+				b.Fatal(len(parts), err)
+			}
+		}
+	})
+}
+
+// An earlier result, whose keys are signed again: bytes of its text.
+func BenchmarkEarlierResult(b *testing.B) {
+	var list bytes.Buffer
+	for i := range 20_000 {
+		fmt.Fprintf(&list, "{\"key\":\"2026/%d.jpg\",\"url\":\"https://photos.s3.eu-west-1.amazonaws.com/2026/%d.jpg?X-Amz-Security-Token=%s&x-id=GetObject\"}\n", i, i, strings.Repeat("IQoJb3JpZ2luX2Vj", 70))
+	}
+	b.SetBytes(int64(list.Len()))
+	for b.Loop() {
+		r, err := manifest.NewReader(bytes.NewReader(list.Bytes()), manifest.JSONLines, manifest.Plain, manifest.Limits{})
+		n := 0
+		var e manifest.Entry
+		for err == nil {
+			if err = r.Next(&e); err == nil {
+				n++
+			}
+		}
+		if n != 20_000 {
+			b.Fatal(n, err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/20_000, "ns/key")
+}

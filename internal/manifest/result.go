@@ -25,7 +25,8 @@ func (r *Reader) resultLine(e *Entry, line []byte) (isResult bool) {
 	if !bytes.HasPrefix(line, []byte(`{"key":"`)) || !bytes.Contains(line, []byte(`"url":"`)) && !bytes.Contains(line, []byte(`"error":{`)) {
 		return false
 	}
-	d := strictjson.NewReader(bytes.Clone(line))
+	r.scratch = append(r.scratch[:0], line...)
+	d := strictjson.NewReader(r.scratch) // takes it over, so what stays is copied
 	var key, address, part string
 	hasOutcome, other := false, false
 	err := d.Members(func(name string) (err error) {
@@ -71,7 +72,7 @@ func (r *Reader) resultLine(e *Entry, line []byte) (isResult bool) {
 		default:
 			continue
 		}
-		if option.Value, err = url.QueryUnescape(value); err == nil {
+		if option.Value, err = url.QueryUnescape(strings.Clone(value)); err == nil {
 			options = append(options, option)
 		}
 	}

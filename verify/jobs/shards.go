@@ -36,7 +36,7 @@ func runShards(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	binary := flags.String("function", "bin/jobs/bootstrap", "the jobs function's binary")
 	keys := flags.Int("keys", 4_000_000, "the keys of the list")
 	shards := flags.Int("shards", 16, "into how many shards it is cut, about")
-	rounds := flags.Int("rounds", 3, "how often each is measured, turn by turn; the fastest counts")
+	rounds := flags.Int("rounds", 5, "how often each is measured, turn by turn; the fastest counts")
 	bound := flags.Float64("bound", boundProcesses, "the least that two processes may be faster")
 	if err := parse(flags, args); err != nil {
 		return err
@@ -88,7 +88,7 @@ func runShards(ctx context.Context, flags *flag.FlagSet, args []string) error {
 			if err != nil {
 				return err
 			}
-			took, n, err := b.signShards(ctx, functions[:processes], name, size/int64(*shards), *keys)
+			took, n, err := b.signShards(ctx, functions[:processes], name, (size+int64(*shards)-1)/int64(*shards), *keys)
 			if err != nil {
 				return err
 			}
