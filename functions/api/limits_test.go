@@ -14,6 +14,10 @@ import (
 	"strings"
 	"testing"
 
+	"bulkpresign/internal/answer"
+	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/check/batches"
+	"bulkpresign/internal/deflate"
 	"bulkpresign/internal/standin/runtimeapi"
 )
 
@@ -326,5 +330,47 @@ func TestGzipRequest(t *testing.T) {
 		if r := decodeDelivered(t, answer.body(t)); r.Results.Count != len(keys) {
 			t.Errorf("%s: %d URLs, want %d", name, r.Results.Count, len(keys))
 		}
+	}
+}
+
+// What is said to fit is what the tight effort makes fit: that many keys are answered, and the fast one alone would not have been
+// enough for them.
+func TestFitsTightly(t *testing.T) {
+	t.Parallel()
+	c := newCredentials()
+	c.SessionToken = strings.Repeat("IQoJb3JpZ2luX2Vj/EXAMPLE+", 40)
+	s := start(c, append(credentialsOf(c), "PRESIGN_BUCKETS=photos", "PRESIGN_MAX_KEYS=120000")...)
+	keys := make([]string, 120_000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("my photos/été/IMG %d (small).jpg", i)
+	}
+	send := func(n int) (fits int, payload []byte) {
+		t.Helper()
+		payload, err := s.fn.Invoke(t.Context(), mustJSON(map[string]any{"keys": keys[:n], "encoding": "gzip"}))
+		var f *runtimeapi.FunctionError
+		switch {
+		case errors.As(err, &f) && f.Type == "ResponseTooLarge":
+			return numberIn(t, f.Message), nil
+		case err != nil:
+			t.Fatal("the call failed")
+		}
+		return n, payload
+	}
+	fits, payload := send(len(keys))
+	if payload != nil || fits < len(keys)/2 {
+		t.Fatalf("%d of %d keys fit", fits, len(keys))
+	}
+	if _, payload := send(fits); payload == nil || len(payload) > limit {
+		t.Errorf("the %d keys that fit do not", fits)
+	}
+	in := batches.LambdaInput()
+	in.SessionToken = c.SessionToken
+	plan, err := batches.Plan(batches.Service(in), mustJSON(map[string]any{"keys": keys[:fits]}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.Sign()
+	if size := base64.StdEncoding.EncodedLen(len(answer.AppendGzip(nil, plan, bulk.JSON, deflate.Fast))); size <= limit {
+		t.Errorf("the %d keys that fit do so with the fast effort, in %d bytes: more would", fits, size)
 	}
 }

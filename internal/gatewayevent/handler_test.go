@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,9 +20,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
-	"bulkpresign/internal/deflate"
 	"bulkpresign/internal/gatewayevent"
 	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
@@ -351,63 +348,5 @@ func TestQueryParameters(t *testing.T) {
 		if answer, err := handler(io.Discard).Invoke(t.Context(), []byte(event)); err != nil || !strings.Contains(string(answer.Whole), `"statusCode":200`) {
 			t.Errorf("%s: %.200s, %v", event, answer.Whole, err)
 		}
-	}
-}
-
-// What is said to fit is what the tight effort makes fit: that many keys are answered, and the fast one alone would not
-// have been enough for them.
-func TestFitsTightly(t *testing.T) {
-	h := handler(io.Discard)
-	h.Service.Policy.MaxKeys = 140_000
-	h.Service.Credentials = fixed{bulk.Credentials{Credentials: sigv4.Credentials{
-		AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret, SessionToken: strings.Repeat("IQoJb3JpZ2luX2Vj/EXAMPLE+", 40),
-	}}}
-	keys := make([]string, 140_000)
-	for i := range keys {
-		keys[i] = fmt.Sprintf("my photos/été/IMG %d (small).jpg", i)
-	}
-	send := func(n int) (payload []byte, detail string) {
-		t.Helper()
-		request, err := json.Marshal(map[string]any{"keys": keys[:n], "encoding": "gzip"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		payload, err = invoke(h, t.Context(), request)
-		var failed messages.InvokeResponse_Error
-		if errors.As(err, &failed) {
-			return nil, failed.Message
-		}
-		return payload, ""
-	}
-	_, detail := send(len(keys))
-	var fits int
-	for word := range strings.FieldsSeq(detail) {
-		if n, err := strconv.Atoi(word); err == nil {
-			fits = n
-			break
-		}
-	}
-	if fits < len(keys)/2 || fits >= len(keys) {
-		t.Fatalf("%d of %d keys fit: %s", fits, len(keys), detail)
-	}
-	payload, detail := send(fits)
-	if payload == nil || len(payload) > gatewayevent.MaxResponse {
-		t.Errorf("%d keys are said to fit: %s", fits, detail)
-	}
-	request, err := bulk.Decode([]byte(`{"keys":["k"]}`), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Items, request.Count = request.Items[:0], fits
-	for _, key := range keys[:fits] {
-		request.Items = append(request.Items, bulk.Item{Key: key})
-	}
-	plan, err := h.Service.Plan(t.Context(), policy.Caller{}, request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plan.Sign()
-	if size := base64.StdEncoding.EncodedLen(len(answer.AppendGzip(nil, plan, bulk.JSON, deflate.Fast))); size <= gatewayevent.MaxResponse {
-		t.Errorf("%d keys are said to fit, and do with the fast effort: more would", fits)
 	}
 }
