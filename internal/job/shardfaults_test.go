@@ -29,12 +29,12 @@ func TestShardsWhileAllFails(t *testing.T) {
 	fn := &faults.Function{Next: b.start(t, 20*time.Second, "AWS_MAX_ATTEMPTS=1"), Faults: kills, Within: 4 * time.Millisecond}
 	var list strings.Builder
 	var want []string
-	for i := range 5000 {
+	for i := range 700 {
 		want = append(want, fmt.Sprintf("é/%d\n", i))
 		fmt.Fprintf(&list, "photos,\"é/%d\n\"\n", i)
 	}
 	b.put(t, "lists", "manifests/f/a.csv", []byte(list.String()), nil)
-	_, listed := b.inventory(t, "manifests/f/inventory", true, 5, 300)
+	_, listed := b.inventory(t, "manifests/f/inventory", true, 2, 300)
 	want = append(want, listed...)
 
 	ask := func(event any, answer any) {
@@ -63,7 +63,7 @@ func TestShardsWhileAllFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	var shards []json.RawMessage
-	if err := json.Unmarshal(text, &shards); err != nil || len(shards) < 20 {
+	if err := json.Unmarshal(text, &shards); err != nil || len(shards) < 8 {
 		t.Fatalf("%d shards, %v", len(shards), err)
 	}
 	var children sync.WaitGroup
