@@ -48,7 +48,7 @@ help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ##@ Prove more than the tests do (verify/README.md)
-.PHONY: verify uploads sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check
+.PHONY: verify uploads lists sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check
 verify: build ## Every operation and awkward key against five S3 servers. | root on Debian, Python | 3 min
 	go vet -C verify/servers ./...
 	go test -C verify/servers .
@@ -60,6 +60,9 @@ clients: build ## Real clients use the URLs: curl, wget, aria2c, Python, Node, C
 
 uploads: build ## Whole uploads: curl, Python, Node, Uppy in Chromium; in parts, paused, damaged. | root on Debian, Python, Node | 3 min
 	verify/uploads/run.sh
+
+lists: build ## Lists as real tools write them, signed: AWS CLI, boto3, pandas, DuckDB, rclone, ... | root on Debian, Python | 20 s
+	verify/lists/run.sh
 
 sam-local: ## The function in the SAM CLI's emulator. | Docker or root on Debian, Python | 2 min
 	verify/samlocal/run.sh

@@ -31,9 +31,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.write(w, r)
 		return
 	}
+	dropEmptyDelimiter(r)
 	noted := &statusWriter{w, http.StatusOK}
 	s.objects.ServeHTTP(noted, r)
 	s.tellCreated(r, noted.status)
+}
+
+// dropEmptyDelimiter makes "delimiter=" mean what it means to S3, none: to gofakes3 it stands between any two characters. rclone
+// asks so.
+func dropEmptyDelimiter(r *http.Request) {
+	if query, err := url.ParseQuery(r.URL.RawQuery); err == nil && query.Has("delimiter") && query.Get("delimiter") == "" {
+		query.Del("delimiter")
+		r.URL.RawQuery = query.Encode()
+	}
 }
 
 // authenticate goes through the checks in about the order of S3: the form of the request, who it is, whether it is
