@@ -34,9 +34,9 @@ const boundProcesses = 1.9
 // functions do, so that the figure is what twice the machine is worth.
 func runShards(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	binary := flags.String("function", "bin/jobs/bootstrap", "the jobs function's binary")
-	keys := flags.Int("keys", 4_000_000, "the keys of the list")
+	keys := flags.Int("keys", 1_000_000, "the keys of the list")
 	shards := flags.Int("shards", 16, "into how many shards it is cut, about")
-	rounds := flags.Int("rounds", 5, "how often each is measured, turn by turn; the fastest counts")
+	rounds := flags.Int("rounds", 8, "how often each is measured, turn by turn; the fastest counts")
 	bound := flags.Float64("bound", boundProcesses, "the least that two processes may be faster")
 	if err := parse(flags, args); err != nil {
 		return err
