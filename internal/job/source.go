@@ -39,7 +39,7 @@ func (r *Runner) feed(ctx context.Context, w *work) (feed, error) {
 		return r.feedInventory(ctx, w)
 	}
 	if w.described.Format == manifest.Lists {
-		return nil, &manifest.BrokenError{Reason: "it is a list of lists, which is too much for one job: start the state machine with it (docs/scale.md)"}
+		return nil, &manifest.BrokenError{Reason: "it is a list of lists, which is too much for one job: have the state machine sign it (docs/events.md, Shards)"}
 	}
 	w.described.Operation = w.request.Operation
 	return func(ctx context.Context, p *pump) error {
