@@ -552,4 +552,13 @@ func TestStepsThatMayPass(t *testing.T) {
 	if f := must(step[finishedRun](t, fn, map[string]any{"step": "finish", "plan": p.Plan}))(t); f.Signed != 2 {
 		t.Errorf("%+v", f)
 	}
+	// So do credentials that cannot be had just now; to S3 Batch Operations it is a temporary failure.
+	alone := b.start(t, 20*time.Second, "PRESIGN_SIGNING_ROLE_ARN=arn:aws:iam::123456789012:role/signs", "AWS_ENDPOINT_URL_STS=http://127.0.0.1:1")
+	if _, err := alone.Invoke(t.Context(), mustJSON(map[string]any{"step": "plan", "request": map[string]any{"prefix": "a/"}})); err == nil || !strings.HasPrefix(err.Error(), failed+"CredentialsUnavailable:") {
+		t.Errorf("without credentials: %v", err)
+	}
+	answer, err := alone.Invoke(t.Context(), batchEvent("1.0", "photos", nil, "a"))
+	if err != nil || !bytes.Contains(answer, []byte(`"TemporaryFailure","resultString":"CredentialsUnavailable: `)) {
+		t.Errorf("without credentials: %s, %v", answer, err)
+	}
 }

@@ -195,9 +195,20 @@ func TestList(t *testing.T) {
 			t.Errorf("after %q: %d keys, want %d", want[i], len(got), len(want)-i-1)
 		}
 	}
+	// From a text that is no key, and look by look.
+	if got := list(want[10] + "\x00"); !slices.Equal(got, want[11:]) {
+		t.Errorf("behind what is no key: %d keys, want %d", len(got), len(want)-11)
+	}
+	page, err := store.Look(t.Context(), "lists", "in/", want[5]+"\x00", "", 3)
+	if err != nil || !page.More || len(page.Objects) != 3 || page.Objects[0].Key != want[6] || page.Objects[0].ETag == "" {
+		t.Errorf("a look: %+v, %v", page, err)
+	}
+	if page, err = store.Look(t.Context(), "lists", "", "", "/", 1000); err != nil || page.More || !slices.Contains(page.Prefixes, "in/") {
+		t.Errorf("a look with a delimiter: %q, %v", page.Prefixes, err)
+	}
 	stop := errors.New("enough")
 	n := 0
-	err := store.List(t.Context(), "lists", "in/", "", func(objects.Listed) error {
+	err = store.List(t.Context(), "lists", "in/", "", func(objects.Listed) error {
 		n++
 		return stop
 	})

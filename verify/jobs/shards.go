@@ -102,8 +102,18 @@ func runShards(ctx context.Context, flags *flag.FlagSet, args []string) error {
 			}
 		}
 	}
+	peak := int64(0)
+	for _, f := range functions {
+		for _, id := range f.Processes() {
+			most, err := peakMemory(id)
+			if err != nil {
+				return err
+			}
+			peak = max(peak, most)
+		}
+	}
 	ratio := best[0].Seconds() / best[1].Seconds()
-	fmt.Printf("bench-shards: two processes on two cores %.2f x one on one (%.2f s and %.2f s)\n", ratio, best[1].Seconds(), best[0].Seconds())
+	fmt.Printf("bench-shards: two processes on two cores %.2f x one on one (%.2f s and %.2f s), peak %.0f MiB\n", ratio, best[1].Seconds(), best[0].Seconds(), mib(peak))
 	if ratio < *bound {
 		return fmt.Errorf("two processes are %.2f times as fast as one, less than %.2f: is the machine doing something else?", ratio, *bound)
 	}
