@@ -26,7 +26,7 @@ needs = @command -v $(1) >/dev/null || { echo "make $@: needs $(1); Debian has i
 # with warm caches.
 
 ##@ Begin here
-.PHONY: demo test local build help
+.PHONY: demo test local build install help
 demo: build ## The main job on embedded parts: upload, sign, download, compare. | | 10 s
 	@go run ./internal/cmd/local demo $(DEMO)
 
@@ -43,6 +43,10 @@ local: build ## All functions on 127.0.0.1:3000 (PORT, OPERATIONS, POLICY, ORIGI
 
 build: ## The functions for this machine, into bin/. | | 10 s
 	@for f in api jobs queue manifest; do $(BUILD) -o bin/$$f/bootstrap ./functions/$$f || exit 1; done
+
+install: ## The command presign, one static file, into GOBIN (else GOPATH/bin). | | 20 s
+	@CGO_ENABLED=0 go install -trimpath -ldflags "-s -w" ./cmd/presign
+	@to=$$(go env GOBIN); to=$${to:-$$(go env GOPATH)/bin}; "$$to/presign" -version && echo "in $$to"
 
 help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"bulkpresign/internal/manifest"
 )
 
 // errHelp is -h behind a command.
@@ -15,8 +17,9 @@ var errHelp = errors.New("help")
 
 // options are what the flags of the signing commands say.
 type options struct {
-	list      string        // a file, or - for standard input
-	expires   time.Duration // 0: the default
+	list      string            // a file, or - for standard input
+	written   map[string]string // how the list is written, as a list's metadata in S3 says it
+	expires   time.Duration     // 0: the default
 	format    string
 	request   []string // name=value
 	out       string
@@ -29,6 +32,18 @@ type options struct {
 // defineFlags binds the flags to o.
 func (o *options) defineFlags(f *flag.FlagSet) {
 	f.StringVar(&o.list, "f", "", "")
+	o.written = make(map[string]string)
+	for _, name := range []string{"list-format", "key-encoding", "extra-columns"} {
+		f.Func(name, "", func(s string) error {
+			field := "presign-" + strings.TrimPrefix(name, "list-")
+			o.written[field] = s
+			if _, _, err := manifest.Describe("", map[string]string{field: s}); err != nil {
+				_, want, _ := strings.Cut(err.Error(), "must be ")
+				return errors.New("it is one of " + want)
+			}
+			return nil
+		})
+	}
 	f.Func("expires", "", func(s string) (err error) {
 		o.expires, err = lifetime(s)
 		return err
@@ -57,7 +72,7 @@ func parse(f *flag.FlagSet, args []string) (positional []string, err error) {
 		case errors.Is(err, flag.ErrHelp):
 			return nil, errHelp
 		case err != nil:
-			return nil, usageError(err.Error(), "presign -h shows the flags")
+			return nil, usageError(err.Error(), "presign "+f.Name()+" -h shows the flags")
 		}
 		rest := f.Args()
 		if len(rest) == 0 {

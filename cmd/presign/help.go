@@ -3,33 +3,94 @@ package main
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 )
 
+// usage fits a terminal of 24 lines and 80 columns, and so does what each command has for -h.
 const usage = `presign signs URLs for many S3 objects at once.
 
   presign get|head|put|delete [flags] s3://BUCKET[/PREFIX] [KEY ...]
-  presign doctor [-response FILE] URL     what is wrong with a URL that fails
+  presign doctor [-response FILE] URL    what is wrong with a URL that fails
   presign completion bash|zsh|fish
 
-Keys are arguments, or a list; PREFIX goes before each. With s3://BUCKET/PREFIX/
-and no key it is everything under the prefix, with s3://BUCKET/KEY that key alone.
+Keys are arguments or a list; PREFIX goes before each. With s3://BUCKET/PREFIX/
+and no key it is all that is under the prefix, with s3://BUCKET/KEY that key.
 
-  -f FILE           a list: text, CSV, JSON Lines, Parquet, also .gz; - reads standard input
-  -expires TIME     how long the URLs live: 15m, 12h, 7d, or seconds (default 15m)
-  -format FORMAT    url (one a line, the default), json, compact, ndjson, csv, uri-list, aria2, curl
-  -o NAME=VALUE     an option of the request, such as -o content_type=image/png; repeat it
-  -out FILE         write to FILE, readable by you alone
-  -region, -profile, -endpoint-url, -addressing    where, and as whom
+  -f FILE          a list in any format, also compressed; - is standard input
+  -expires TIME    how long the URLs live: 15m, 12h, 7d, or seconds (15m)
+  -format FORMAT   url, json, compact, ndjson, csv, uri-list, aria2, curl
+  -out FILE        write to FILE, readable by you alone
+  presign get -h   shows the other flags
 
-  presign get s3://photos/2024/ -expires 1h -format aria2 > list && aria2c -i list
+  presign get s3://photos/2024/ -expires 1h -format aria2 > list
   presign put s3://photos -o content_type=image/png a.png b.png -format curl
   presign get s3://photos -f keys.csv.gz -format ndjson | jq -r .url
-  presign doctor 'https://photos.s3.eu-west-1.amazonaws.com/a.jpg?X-Amz-...'
 
 A URL is a secret: whoever has it may use it until it ends.
-Exit status: 0 all signed; 1 some keys not (standard error says which); 2 nothing.
+Exit status: 0 all signed; 1 some keys not (standard error says which);
+2 nothing.
 `
+
+const signUsage = `presign %[1]s [flags] s3://BUCKET[/PREFIX] [KEY ...]
+
+  -f FILE            keys from a list; - is standard input
+  -list-format NAME  where its name does not say: txt, csv, tsv, jsonl, json,
+                     parquet, inventory (one CSV of it), batch-report
+  -key-encoding NAME how it writes keys: none, percent (S3 Batch Operations),
+                     form (S3 Inventory), uri
+  -extra-columns ignore   pass over columns that are not known
+  -expires TIME      15m, 12h, 7d, or seconds; 15m where it is not given
+  -format FORMAT     url (one a line), json, compact, ndjson, csv, uri-list,
+                     aria2, curl
+  -o NAME=VALUE      an option of the request; repeat it
+  -out FILE          write to FILE, readable by you alone
+  -region REGION     the bucket's; else AWS_REGION, or the profile's
+  -profile NAME      of ~/.aws/config, single sign-on included
+  -endpoint-url URL  another S3 than AWS's; it stands in every URL
+  -addressing STYLE  virtual or path
+
+%[2]s
+`
+
+const doctorUsage = `presign doctor [-response FILE] [-json] URL
+
+Takes a URL apart that fails, without sending it anywhere, and says what is
+wrong, the likeliest first. Secrets are never shown whole.
+
+  -response FILE  what S3 answered: its XML, compared with the URL line by line
+  -json           the report as JSON
+  -               in place of URL: read it from standard input
+
+  curl -s "$URL" > answer.xml; presign doctor -response answer.xml "$URL"
+`
+
+const completionUsage = `presign completion bash|zsh|fish
+
+Writes the completion for a shell to standard output.
+
+  eval "$(presign completion bash)"           in ~/.bashrc; zsh in ~/.zshrc
+  presign completion fish | source            in config.fish
+`
+
+// helpOf is what -h behind a command shows.
+func helpOf(command string) string {
+	switch command {
+	case "get":
+		return fmt.Sprintf(signUsage, command, "  presign get s3://photos/2024/ -o filename=album.jpg -expires 1h")
+	case "head":
+		return fmt.Sprintf(signUsage, command, "  presign head s3://photos -f inventory/2026-11-01T01-00Z/manifest.json")
+	case "put":
+		return fmt.Sprintf(signUsage, command, "  presign put s3://photos/in/ a.png b.png -o content_type=image/png -format curl")
+	case "delete":
+		return fmt.Sprintf(signUsage, command, "  presign delete s3://photos/2023/ -format ndjson -out delete.ndjson")
+	case "doctor":
+		return doctorUsage
+	case "completion":
+		return completionUsage
+	}
+	return usage
+}
 
 // version is what the build knows of itself.
 func version() string {
@@ -49,11 +110,14 @@ func version() string {
 // commands and flags that a shell may complete.
 var (
 	commandNames = []string{"get", "head", "put", "delete", "doctor", "completion", "help", "version"}
-	flagNames    = []string{"-f", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing"}
+	flagNames    = []string{"-f", "-list-format", "-key-encoding", "-extra-columns", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing", "-response", "-json"}
 )
 
 // complete writes a shell's completion.
 func complete(args []string, s streams) error {
+	if slices.Contains(args, "-h") || slices.Contains(args, "-help") || slices.Contains(args, "--help") {
+		return errHelp
+	}
 	if len(args) != 1 {
 		return usageError("completion wants the name of a shell", "presign completion bash, zsh or fish")
 	}
@@ -67,6 +131,8 @@ func complete(args []string, s streams) error {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
 	case $before in
 	-format) COMPREPLY=($(compgen -W %q -- "$word")) ;;
+	-list-format) COMPREPLY=($(compgen -W "txt csv tsv jsonl json parquet inventory batch-report" -- "$word")) ;;
+	-key-encoding) COMPREPLY=($(compgen -W "none percent form uri" -- "$word")) ;;
 	-f|-out|-response) COMPREPLY=($(compgen -f -- "$word")) ;;
 	*)
 		if [ "$COMP_CWORD" = 1 ]; then COMPREPLY=($(compgen -W %q -- "$word"))

@@ -3,16 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"bulkpresign/internal/manifest"
 	"bulkpresign/internal/s3op"
 	"bulkpresign/internal/strictjson"
 )
@@ -24,6 +20,9 @@ type gathering struct {
 	count  int
 	failed int
 	tell   func(format string, args ...any)
+
+	operation s3op.Operation
+	more      []byte // members of a request that the list is, each with a comma before it
 }
 
 // add takes a key, with options of its own.
@@ -86,49 +85,6 @@ func valueOf(kind s3op.Kind, value string) []byte {
 		}
 	}
 	return strictjson.Quote(value)
-}
-
-// list reads a list of any format that the service takes.
-func (g *gathering) list(name string, in io.Reader) error {
-	format, compression, ok := manifest.FormatOf(name)
-	switch {
-	case name == "-":
-		format, compression = manifest.Text, manifest.Plain
-	case !ok:
-		format = manifest.Text // people's lists have all kinds of names
-	case format == manifest.Request || format == manifest.InventoryManifest:
-		return usageError(fmt.Sprintf("%s is no list of keys", oneLine(name)), "a list is text, CSV or JSON Lines; an inventory is for the service, which reads its files from S3")
-	}
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		in = file
-	}
-	reader, err := manifest.NewReader(in, format, compression, manifest.Limits{})
-	if err != nil {
-		return err
-	}
-	for {
-		var e manifest.Entry
-		err := reader.Next(&e)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("%s: %w", oneLine(name), err)
-		case e.Err != nil:
-			g.failed++
-			g.tell("line %d: %s", e.Line, oneLine(e.Err.Error()))
-		case e.Bucket != "" && e.Bucket != g.target.bucket:
-			g.failed++
-			g.tell("line %d: the list names bucket %s for the key, and this call is for %s", e.Line, oneLine(e.Bucket), g.target.bucket)
-		default:
-			g.add(e.Key, e.Options)
-		}
-	}
 }
 
 // everything lists what is under the prefix.

@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	case err == nil:
 		return allDone
 	case errors.Is(err, errHelp):
-		fmt.Fprint(s.out, usage)
+		fmt.Fprint(s.out, helpOf(args[0]))
 		return allDone
 	case errors.As(err, &some):
 		fmt.Fprintln(s.err, "presign:", some)

@@ -51,7 +51,8 @@ func sign(ctx context.Context, operation string, args []string, s streams) error
 		return err
 	}
 	told := 0
-	g := gathering{target: t, tell: func(format string, args ...any) {
+	op, _ := s3op.ParseOperation(operation)
+	g := gathering{target: t, operation: op, tell: func(format string, args ...any) {
 		told++
 		fmt.Fprintf(s.err, "presign: "+format+"\n", args...)
 	}}
@@ -90,7 +91,7 @@ func (g *gathering) gather(ctx context.Context, keys []string, o *options, opera
 	case o.list != "" && len(keys) > 0:
 		return usageError("there are keys and a list", "give one of them: the list is -f "+oneLine(o.list))
 	case o.list != "":
-		if err := g.list(o.list, in); err != nil {
+		if err := g.list(o, in); err != nil {
 			return err
 		}
 	case len(keys) > 0:
@@ -146,6 +147,7 @@ func (o *options) requestText(operation string, g *gathering) ([]byte, error) {
 		}
 		text = append(append(append(append(text, ','), strictjson.Quote(name)...), ':'), object...)
 	}
+	text = append(text, g.more...)
 	text = append(append(text, `,"keys":[`...), g.text...)
 	return append(text, "]}"...), nil
 }
