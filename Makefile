@@ -52,7 +52,7 @@ help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ##@ Prove more than the tests do (verify/README.md)
-.PHONY: verify uploads lists sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check
+.PHONY: verify uploads lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check
 verify: build ## Every operation and awkward key against five S3 servers. | root on Debian, Python | 3 min
 	go vet -C verify/servers ./...
 	go test -C verify/servers .
@@ -67,6 +67,10 @@ uploads: build ## Whole uploads: curl, Python, Node, Uppy in Chromium; in parts,
 
 lists: build ## Lists as real tools write them, signed: AWS CLI, boto3, pandas, DuckDB, rclone, ... | root on Debian, Python | 20 s
 	verify/lists/run.sh
+
+SCALE ?=
+scale: build ## The state machine signs 10,000,000 keys, in LocalStack's interpreter, while things fail. | Linux, Python | 3 min
+	verify/scale/run.sh $(SCALE)
 
 sam-local: ## The function in the SAM CLI's emulator. | Docker or root on Debian, Python | 2 min
 	verify/samlocal/run.sh

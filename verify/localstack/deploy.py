@@ -39,6 +39,8 @@ def translate(path):
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = f"s3://{ARTIFACTS}/{PACKAGE}"
+        if resource["Type"] == "AWS::Serverless::StateMachine":
+            resource["Properties"]["DefinitionUri"] = f"s3://{ARTIFACTS}/machine.asl.json"
     return transform(template, {}, NoManagedPolicies())
 
 

@@ -32,7 +32,7 @@ BIN = Path(sys.executable).parent
 EVERYTHING = {
     "Operations": "GetObject,HeadObject,PutObject,DeleteObject,UploadPart", "ListKeys": "true", "KmsKeyArn": KEY,
     "ResultsBucket": "", "ResultsKmsKeyArn": KEY, "DataBucketPolicy": "true", "DataEvents": "true", "Jobs": "true",
-    "ManifestBucket": "lists", "ManifestKmsKeyArn": KEY, "SourceTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:uploads",
+    "Scale": "true", "ManifestBucket": "lists", "ManifestKmsKeyArn": KEY, "SourceTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:uploads",
     "NotifyQueueArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:told", "NotifyKmsKeyArn": KEY, "LogKmsKeyArn": KEY,
     "JwtIssuer": "https://issuer.example.com/", "JwtAudience": "web", "JwtScopes": "sign", "ResponseStream": "true",
     "AllowedOrigins": "https://app.example.com", "DomainName": "sign.example.com",
@@ -133,11 +133,13 @@ def check_policies(title, documents, want, always):
 
 
 # What AWS documents and parliament does not know: a key, that Lambda wants the actions for its VPC on all resources, and
-# that s3:GetObjectAttributes is about objects.
+# that s3:GetObjectAttributes is about objects, and states:DescribeExecution about those of standard machines, too.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
-DOCUMENTED = ("kms:EncryptionContext:aws:s3:arn", "lambda:SourceFunctionArn", "ec2:CreateNetworkInterface", "s3:GetObjectAttributes")
+# https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
+DOCUMENTED = ("kms:EncryptionContext:aws:s3:arn", "lambda:SourceFunctionArn", "ec2:CreateNetworkInterface", "s3:GetObjectAttributes",
+              "states:DescribeExecution")
 
 
 def parliament_on(title, document):

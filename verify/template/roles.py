@@ -169,6 +169,25 @@ JOBS = [
         "UseListsKeyThroughS3": ("kms:Decrypt", [KEY], through_s3("photos", "photos/manifests/*"))}),
 ]
 
+HAVE_SCALE = HAVE_JOBS | {"Scale": "true"}
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{STACK}-scale"
+SCALE = {
+    "SignShards": ("lambda:InvokeFunction", [f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:JobsFunction"], {}),
+    "RunChildren": ("states:StartExecution", [MACHINE], {}),
+    "WatchChildren": ("states:DescribeExecution states:RedriveExecution states:StopExecution",
+                      [MACHINE.replace("stateMachine", "execution") + end for end in (":*", "/*")], {}),
+    "DeliverLog": (
+        "logs:CreateLogDelivery logs:DeleteLogDelivery logs:DescribeLogGroups logs:DescribeResourcePolicies logs:GetLogDelivery"
+        " logs:ListLogDeliveries logs:PutResourcePolicy logs:UpdateLogDelivery", ["*"], {}),
+}
+MACHINE_TRACES = {"SendTraces": (
+    "xray:GetSamplingRules xray:GetSamplingTargets xray:PutTelemetryRecords xray:PutTraceSegments", ["*"], {})}
+
+
+def shards(path):
+    return {"ReadShards": ("s3:GetObject", s3(path), owned())}
+
+
 GRADUAL = {"Deployment": "Canary10Percent5Minutes"}
 
 # Each policy of the template: what it always grants, and its table.
@@ -176,6 +195,12 @@ POLICIES = {
     "SigningPolicy": ({}, SIGNING),
     "ApiRole": (own_log("api"), [("defaults", {}, {}), ("jobs", HAVE_JOBS, {})]),
     "JobsRole": (own_log("jobs") | OWN_QUEUES, JOBS),
+    "ScaleRole": (SCALE, [
+        ("scale", HAVE_SCALE, shards("answers/results/*/shards.json") | MACHINE_TRACES),
+        ("scale without traces, in a results bucket of the stack's own, under a key", {
+            "Jobs": "true", "Scale": "true", "Tracing": "PassThrough", "ResultsPrefix": "x/", "ResultsKmsKeyArn": KEY},
+         shards("<ResultsStore>/x/*/shards.json") | {"UseResultsKeyThroughS3": ("kms:Decrypt", [KEY], {
+             "StringLike": {"kms:ViaService": ["s3.*.amazonaws.com", "s3.*.amazonaws.com.cn"]}})})]),
     "NewVersionCheckRole": (own_log("api"), [("gradual", GRADUAL, {
         "CallVersions": ("lambda:InvokeFunction", [f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:ApiFunction:*"], {}),
         "TellCodeDeploy": ("codedeploy:PutLifecycleEventHookExecutionStatus", ["*"], {})})]),

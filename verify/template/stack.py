@@ -26,6 +26,8 @@ def translate(path, parameters=None, code="s3://artifacts/function.zip"):
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = code  # the translator wants an uploaded one
+        if resource["Type"] == "AWS::Serverless::StateMachine":
+            resource["Properties"]["DefinitionUri"] = "s3://artifacts/machine.asl.json"
 
     class NoManagedPolicies:
         def load(self):
