@@ -27,6 +27,10 @@ type options struct {
 	profile   string
 	endpoint  string
 	addressed string
+
+	// A service, instead of signing here.
+	function, url       string
+	tokenFile, tokenEnv string
 }
 
 // defineFlags binds the flags to o.
@@ -56,6 +60,10 @@ func (o *options) defineFlags(f *flag.FlagSet) {
 		o.request = append(o.request, s)
 		return nil
 	})
+	f.StringVar(&o.function, "function", "", "")
+	f.StringVar(&o.url, "url", "", "")
+	f.StringVar(&o.tokenFile, "token-file", "", "")
+	f.StringVar(&o.tokenEnv, "token-env", "", "")
 	f.StringVar(&o.out, "out", "", "")
 	f.StringVar(&o.region, "region", "", "")
 	f.StringVar(&o.profile, "profile", "", "")

@@ -39,7 +39,7 @@ const signUsage = `presign %[1]s [flags] s3://BUCKET[/PREFIX] [KEY ...]
                      parquet, inventory (one CSV of it), batch-report
   -key-encoding NAME how it writes keys: none, percent (S3 Batch Operations),
                      form (S3 Inventory), uri
-  -extra-columns ignore   pass over columns that are not known
+  -extra-columns ignore   pass over unknown columns
   -expires TIME      15m, 12h, 7d, or seconds; 15m where it is not given
   -format FORMAT     url (one a line), json, compact, ndjson, csv, uri-list,
                      aria2, curl
@@ -47,6 +47,9 @@ const signUsage = `presign %[1]s [flags] s3://BUCKET[/PREFIX] [KEY ...]
   -out FILE          write to FILE, readable by you alone
   -region REGION     the bucket's; else AWS_REGION, or the profile's
   -profile NAME      of ~/.aws/config, single sign-on included
+  -function NAME     ask a deployed function (a name or an ARN), by Invoke
+  -url URL           ask a deployed service, signed; or with a token:
+  -token-file FILE, -token-env VARIABLE    where the token is
   -endpoint-url URL  another S3 than AWS's; it stands in every URL
   -addressing STYLE  virtual or path
 
@@ -110,7 +113,7 @@ func version() string {
 // commands and flags that a shell may complete.
 var (
 	commandNames = []string{"get", "head", "put", "delete", "doctor", "completion", "help", "version"}
-	flagNames    = []string{"-f", "-list-format", "-key-encoding", "-extra-columns", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing", "-response", "-json"}
+	flagNames    = []string{"-f", "-list-format", "-key-encoding", "-extra-columns", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing", "-function", "-url", "-token-file", "-token-env", "-response", "-json"}
 )
 
 // complete writes a shell's completion.
@@ -133,7 +136,7 @@ func complete(args []string, s streams) error {
 	-format) COMPREPLY=($(compgen -W %q -- "$word")) ;;
 	-list-format) COMPREPLY=($(compgen -W "txt csv tsv jsonl json parquet inventory batch-report" -- "$word")) ;;
 	-key-encoding) COMPREPLY=($(compgen -W "none percent form uri" -- "$word")) ;;
-	-f|-out|-response) COMPREPLY=($(compgen -f -- "$word")) ;;
+	-f|-out|-response|-token-file) COMPREPLY=($(compgen -f -- "$word")) ;;
 	*)
 		if [ "$COMP_CWORD" = 1 ]; then COMPREPLY=($(compgen -W %q -- "$word"))
 		elif [ "${word#-}" != "$word" ]; then COMPREPLY=($(compgen -W %q -- "$word"))

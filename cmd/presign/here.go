@@ -25,14 +25,22 @@ type here struct {
 	client  *s3.Client // to list with
 }
 
-// newHere finds credentials and endpoint as the SDK does; flags win.
-func newHere(ctx context.Context, o *options, bucket string) (*here, error) {
+// setEnvironment hands the SDK what flags say.
+func (o *options) setEnvironment() error {
 	for variable, value := range map[string]string{"AWS_PROFILE": o.profile, "AWS_REGION": o.region, "AWS_ENDPOINT_URL_S3": o.endpoint} {
 		if value != "" {
 			if err := os.Setenv(variable, value); err != nil {
-				return nil, err
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+// newHere finds credentials and endpoint as the SDK does; flags win.
+func newHere(ctx context.Context, o *options, bucket string) (*here, error) {
+	if err := o.setEnvironment(); err != nil {
+		return nil, err
 	}
 	source := &awscreds.Source{}
 	loaded, err := source.Config(ctx)

@@ -17,11 +17,13 @@ import (
 type gathering struct {
 	target target
 	text   []byte // JSON items, joined by commas
+	starts []int  // of the items in text
 	count  int
 	failed int
 	tell   func(format string, args ...any)
 
 	operation s3op.Operation
+	under     bool   // everything under the prefix is meant, and nobody has listed it yet
 	more      []byte // members of a request that the list is, each with a comma before it
 }
 
@@ -30,6 +32,7 @@ func (g *gathering) add(key string, own []s3op.Option) {
 	if g.count > 0 {
 		g.text = append(g.text, ',')
 	}
+	g.starts = append(g.starts, len(g.text))
 	g.count++
 	key = g.target.prefix + key
 	if len(own) == 0 {

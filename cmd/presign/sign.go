@@ -46,18 +46,24 @@ func sign(ctx context.Context, operation string, args []string, s streams) error
 	if err != nil {
 		return err
 	}
+	op, _ := s3op.ParseOperation(operation)
+	g := gathering{target: t, operation: op, tell: func(format string, args ...any) {
+		fmt.Fprintf(s.err, "presign: "+format+"\n", args...)
+	}}
+	if o.url != "" || o.function != "" {
+		return o.fromService(ctx, positional[1:], operation, &g, s)
+	}
 	engine, err := newHere(ctx, &o, t.bucket)
 	if err != nil {
 		return err
 	}
-	told := 0
-	op, _ := s3op.ParseOperation(operation)
-	g := gathering{target: t, operation: op, tell: func(format string, args ...any) {
-		told++
-		fmt.Fprintf(s.err, "presign: "+format+"\n", args...)
-	}}
-	if err := g.gather(ctx, positional[1:], &o, operation, engine, s.in); err != nil {
+	if err := g.gather(positional[1:], &o, operation, s.in); err != nil {
 		return err
+	}
+	if g.under {
+		if err := g.everything(ctx, engine.client); err != nil {
+			return err
+		}
 	}
 	text, err := o.requestText(operation, &g)
 	if err != nil {
@@ -83,7 +89,7 @@ func sign(ctx context.Context, operation string, args []string, s streams) error
 }
 
 // gather finds the keys: arguments, a list, or what is there.
-func (g *gathering) gather(ctx context.Context, keys []string, o *options, operation string, engine *here, in io.Reader) error {
+func (g *gathering) gather(keys []string, o *options, operation string, in io.Reader) error {
 	if o.list == "" && slices.Equal(keys, []string{"-"}) {
 		o.list, keys = "-", nil
 	}
@@ -105,7 +111,8 @@ func (g *gathering) gather(ctx context.Context, keys []string, o *options, opera
 	case operation == "put":
 		return usageError("there are no keys to upload to", "name them: presign put s3://"+g.target.bucket+"/"+oneLine(g.target.prefix)+" KEY ...")
 	default:
-		return g.everything(ctx, engine.client)
+		g.under = true
+		return nil
 	}
 	if g.count == 0 {
 		return errors.New("the list has no key that can be used")
@@ -115,6 +122,16 @@ func (g *gathering) gather(ctx context.Context, keys []string, o *options, opera
 
 // requestText is the request that a service would be sent.
 func (o *options) requestText(operation string, g *gathering) ([]byte, error) {
+	text, err := o.requestHead(operation, g)
+	if err != nil {
+		return nil, err
+	}
+	text = append(append(text, `"keys":[`...), g.text...)
+	return append(text, "]}"...), nil
+}
+
+// requestHead is a request up to its keys.
+func (o *options) requestHead(operation string, g *gathering) ([]byte, error) {
 	text := append([]byte(`{"bucket":`), strictjson.Quote(g.target.bucket)...)
 	text = append(append(text, `,"operation":`...), strictjson.Quote(strings.ToUpper(operation))...)
 	if o.expires > 0 {
@@ -148,8 +165,74 @@ func (o *options) requestText(operation string, g *gathering) ([]byte, error) {
 		text = append(append(append(append(text, ','), strictjson.Quote(name)...), ':'), object...)
 	}
 	text = append(text, g.more...)
-	text = append(append(text, `,"keys":[`...), g.text...)
-	return append(text, "]}"...), nil
+	return append(text, ','), nil
+}
+
+// fromService is sign by asking a deployed service.
+func (o *options) fromService(ctx context.Context, keys []string, operation string, g *gathering, s streams) error {
+	switch {
+	case o.url != "" && o.function != "":
+		return usageError("there are two services", "give one of -url and -function")
+	case !slices.Contains(remoteFormats, o.format):
+		return usageError("the answers of a service are not joined to "+o.format, "the formats are "+strings.Join(remoteFormats, ", ")+"; a call that signs here has all")
+	}
+	service, err := newRemote(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := g.gather(keys, o, operation, s.in); err != nil {
+		return err
+	}
+	head, err := o.requestHead(operation, g)
+	if err != nil {
+		return err
+	}
+	if service.invoke {
+		head = append(head, `"encoding":"gzip",`...)
+	}
+	to, done := s.out, func() error { return nil }
+	if o.out != "" {
+		if to, done, err = create(o.out); err != nil {
+			return err
+		}
+	}
+	j := &joined{to: bufio.NewWriterSize(to, 1<<16), format: o.format, tell: g.tell}
+	a := &asking{remote: service, head: head}
+	if g.under {
+		err = a.prefix(ctx, g.target.prefix, j.take)
+	} else {
+		err = a.all(ctx, batch{g.text, g.starts}, j.take)
+	}
+	asked := err
+	var no *refusal
+	if errors.As(err, &no) {
+		asked = usageError(err.Error(), no.hint())
+	}
+	if asked != nil && j.signed == 0 {
+		if file, ok := to.(*os.File); ok && o.out != "" {
+			file.Close()
+			os.Remove(file.Name())
+		}
+		return asked
+	}
+	if err := errors.Join(j.end(), done()); err != nil {
+		return err
+	}
+	j.notes()
+	failed := g.failed + j.failed
+	if asked != nil { // what was signed before is written
+		g.tell("%v; the keys behind were not signed", asked)
+		failed = max(failed+1, g.count+g.failed-j.signed)
+	}
+	switch {
+	case failed == 0 && j.signed == 0:
+		return fmt.Errorf("there is no object under s3://%s/%s", g.target.bucket, oneLine(g.target.prefix))
+	case failed == 0:
+		return nil
+	case j.signed == 0:
+		return fmt.Errorf("none of %s was signed", counted(failed, "key"))
+	}
+	return &partial{failed, failed + j.signed}
 }
 
 func (h *here) plan(ctx context.Context, text []byte, count int) (*bulk.Plan, error) {
