@@ -54,8 +54,12 @@ func (o *options) defineFlags(f *flag.FlagSet) {
 	})
 	f.StringVar(&o.format, "format", lines, "")
 	f.Func("o", "", func(s string) error {
-		if name, _, ok := strings.Cut(s, "="); !ok || name == "" {
+		name, _, ok := strings.Cut(s, "=")
+		if !ok || name == "" {
 			return errors.New("an option is written NAME=VALUE, such as content_type=image/png")
+		}
+		if flag, own := ofFlags[strings.ReplaceAll(name, "-", "_")]; own {
+			return fmt.Errorf("%s is no option of a URL: %s says it", name, flag)
 		}
 		o.request = append(o.request, s)
 		return nil
@@ -69,6 +73,12 @@ func (o *options) defineFlags(f *flag.FlagSet) {
 	f.StringVar(&o.profile, "profile", "", "")
 	f.StringVar(&o.endpoint, "endpoint-url", "", "")
 	f.StringVar(&o.addressed, "addressing", "", "")
+}
+
+// ofFlags are the fields of a request that the command itself fills in, and what says them.
+var ofFlags = map[string]string{
+	"bucket": "s3://BUCKET", "operation": "get, head, put or delete", "keys": "an argument or -f", "prefix": "s3://BUCKET/PREFIX",
+	"manifest": "-f", "expires_in": "-expires", "format": "-format", "encoding": "nothing, since answers are unpacked here,",
 }
 
 // parse reads flags wherever they stand among the arguments, up to "--".

@@ -265,6 +265,8 @@ func TestMistakes(t *testing.T) {
 		{[]string{"get", "s3://photos", "a", "-f", "x"}, 2, "keys and a list"},
 		{[]string{"get", "s3://photos", "-f", "x"}, 2, "no such file"},
 		{[]string{"get", "s3://photos", "a", "-o", "filename"}, 2, "NAME=VALUE"},
+		{[]string{"get", "s3://photos", "a", "-o", "format=csv"}, 2, "-format says it"},
+		{[]string{"get", "s3://photos", "a", "-o", "expires-in=60"}, 2, "-expires says it"},
 		{[]string{"get", "s3://photos", "a", "-o", "nonsense=1"}, 2, `"nonsense"`},
 		{[]string{"get", "s3://photos", "a", "-o", "content_type=x"}, 2, "content_type"},
 		{[]string{"get", "s3://photos", "a", "-nonsense"}, 2, "-nonsense"},
