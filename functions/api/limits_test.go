@@ -17,6 +17,7 @@ import (
 	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/check/batches"
+	"bulkpresign/internal/check/rawhttp"
 	"bulkpresign/internal/deflate"
 	"bulkpresign/internal/standin/runtimeapi"
 )
@@ -319,16 +320,25 @@ func TestGzipRequest(t *testing.T) {
 		t.Fatalf("the request has %d bytes: it fits as it is", len(request))
 	}
 	for name, event := range map[string][]byte{
-		"HTTP API": inBase64(httpAPI("POST", "", map[string]string{"content-encoding": "gzip"})),
-		"REST API": inBase64(restAPI("POST", "", map[string]string{"Content-Encoding": "gzip"})),
+		"HTTP API":            inBase64(httpAPI("POST", "", map[string]string{"content-encoding": "gzip"})),
+		"HTTP API, gzip back": inBase64(httpAPI("POST", "", map[string]string{"content-encoding": "gzip", "accept-encoding": "gzip"})),
+		"REST API":            inBase64(restAPI("POST", "", map[string]string{"Content-Encoding": "gzip"})),
 	} {
 		event = bytes.Replace(event, []byte(`"body":""`), []byte(`"body":"`+base64.StdEncoding.EncodeToString(body.Bytes())+`"`), 1)
 		answer := delivering().send(t, event)
 		if answer.StatusCode != 200 {
 			t.Fatalf("%s: %s", name, decodeProblem(t, answer).Detail)
 		}
-		if r := decodeDelivered(t, answer.body(t)); r.Results.Count != len(keys) {
+		r := decodeDelivered(t, answer.body(t))
+		if r.Results.Count != len(keys) {
 			t.Errorf("%s: %d URLs, want %d", name, r.Results.Count, len(keys))
+		}
+		got, err := rawhttp.Do(t.Context(), "GET", r.Results.URL, nil, nil)
+		if err != nil || got.Header.Get("Content-Encoding") != "gzip" {
+			t.Fatalf("%s: the results: error %v, status %d", name, err, statusOf(got))
+		}
+		if urls := decodeResult(t, gunzip(t, base64.StdEncoding.EncodeToString(got.Body))).URLs; len(urls.keys) != len(keys) || urls.keys[0] != keys[0] || urls.keys[len(keys)-1] != keys[len(keys)-1] {
+			t.Errorf("%s: the results have %d URLs, want %d", name, len(urls.keys), len(keys))
 		}
 	}
 }

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -219,14 +217,9 @@ func peakMemory(t *testing.T, f *runtimeapi.Function) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.ID))
+	peak, err := runtimeapi.PeakMemory(p.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, figure, _ := strings.Cut(string(status), "VmHWM:")
-	kB, err := strconv.Atoi(strings.Fields(figure)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kB << 10
+	return int(peak)
 }

@@ -49,9 +49,9 @@ func (h *Handler) room(size int) []byte {
 	return make([]byte, 0, size)
 }
 
-// kept is a whole answer whose memory serves another when it was sent.
+// kept is a whole answer whose memory serves another when it was sent, unless there is some that this one did not need.
 func (h *Handler) kept(whole []byte) runtimeclient.Answer {
-	return runtimeclient.Answer{Whole: whole, Sent: func() { h.spare.Store(&whole) }}
+	return runtimeclient.Answer{Whole: whole, Sent: func() { h.spare.CompareAndSwap(nil, &whole) }}
 }
 
 // Invoke answers one event, which it takes over. An HTTP event always has an HTTP answer;
@@ -102,8 +102,9 @@ func (h *Handler) overHTTP(ctx context.Context, payload []byte, record *audit.Re
 			answer.Stream, failed = h.stream(ctx, plan, plan.Format(event.accepted()), record, h.cors(event)...)
 		} else {
 			var whole []byte
-			whole, failed = h.whole(ctx, event, plan)
-			answer = h.kept(whole)
+			if whole, failed = h.whole(ctx, event, plan); failed == nil {
+				answer = h.kept(whole)
+			}
 		}
 		plan, more = plan.Shorter(failed)
 	}
@@ -154,17 +155,18 @@ func (h *Handler) direct(ctx context.Context, payload []byte, record *audit.Reco
 
 // wholeDirect makes the answer to a direct invoke.
 func (h *Handler) wholeDirect(ctx context.Context, plan *bulk.Plan) (response []byte, failed *bulk.Error) {
+	var zipped []byte
 	format := plan.Format(bulk.JSON)
 	switch {
 	case plan.Gzip():
-		response, failed = h.answerZipped(plan, format, envelope{`{"encoding":"gzip","body":"`, `"}`})
+		response, zipped, failed = h.answerZipped(plan, format, envelope{`{"encoding":"gzip","body":"`, `"}`})
 	case format.IsObject():
 		response, failed = h.answerPlain(plan, format, answer.Bare, envelope{}, `ask for "encoding": "gzip"`)
 	default: // A function's response is JSON, so a text lies in a JSON string.
 		response, failed = h.answerPlain(plan, format, answer.Quoted, envelope{`"`, `"`}, `ask for "encoding": "gzip"`)
 	}
 	if h.canDeliver(plan, failed) {
-		return h.deliver(ctx, plan, format, answer.Bare, envelope{})
+		return h.deliver(ctx, plan, zipped, format, answer.Bare, envelope{})
 	}
 	return response, failed
 }

@@ -27,6 +27,7 @@ const maxURLs = MaxResponse / 43
 
 // whole makes an HTTP answer in one piece, compressed where that is wanted.
 func (h *Handler) whole(ctx context.Context, event *httpEvent, plan *bulk.Plan) (response []byte, failed *bulk.Error) {
+	var zipped []byte
 	format := plan.Format(event.accepted())
 	cors := h.cors(event)
 	plain := envelope{responseHead(http.StatusOK, format.MediaType(), "", cors...), responseEnd}
@@ -35,10 +36,10 @@ func (h *Handler) whole(ctx context.Context, event *httpEvent, plan *bulk.Plan) 
 	} else if size, _ := answer.Size(plan.First(plan.Within(maxURLs)), format, answer.Quoted, 0); size < event.zippedFrom() {
 		response, failed = h.answerPlain(plan, format, answer.Quoted, plain, "")
 	} else {
-		response, failed = h.answerZipped(plan, format, envelope{responseHead(http.StatusOK, format.MediaType(), "gzip", cors...), responseEnd})
+		response, zipped, failed = h.answerZipped(plan, format, envelope{responseHead(http.StatusOK, format.MediaType(), "gzip", cors...), responseEnd})
 	}
 	if h.canDeliver(plan, failed) {
-		return h.deliver(ctx, plan, format, answer.Quoted, envelope{responseHead(http.StatusOK, bulk.JSON.MediaType(), "", cors...), responseEnd})
+		return h.deliver(ctx, plan, zipped, format, answer.Quoted, envelope{responseHead(http.StatusOK, bulk.JSON.MediaType(), "", cors...), responseEnd})
 	}
 	return response, failed
 }
@@ -69,8 +70,9 @@ func (h *Handler) answerPlain(plan *bulk.Plan, f bulk.Format, q answer.Quoting, 
 }
 
 // answerZipped answers with the compressed text in base64: at the first effort that makes it fit. Where there
-// is another place for what does not fit, nobody needs to know how many keys would.
-func (h *Handler) answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]byte, *bulk.Error) {
+// is another place for what does not fit, nobody needs to know how many keys would, and zipped is what goes there, if
+// it is known.
+func (h *Handler) answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) (response, zipped []byte, failed *bulk.Error) {
 	plan.Sign()
 	z := zipping{plan: plan, format: f, around: len(e.before) + len(e.after)}
 	within := plan.Within(maxURLs)
@@ -80,15 +82,18 @@ func (h *Handler) answerZipped(plan *bulk.Plan, f bulk.Format, e envelope) ([]by
 	}
 	if within < plan.Keys() || size > MaxResponse {
 		if h.mayDeliver(plan) {
-			return nil, bulk.TooLarge(0, "")
+			if within == plan.Keys() {
+				zipped = z.compressed
+			}
+			return nil, zipped, bulk.TooLarge(0, "")
 		}
 		if fits := z.fits(within, size); fits < plan.Keys() { // else it fits, by the tight effort, after all
-			return nil, bulk.TooLarge(fits, "")
+			return nil, nil, bulk.TooLarge(fits, "")
 		}
 	}
-	response := append(h.room(z.size()), e.before...)
+	response = append(h.room(z.size()), e.before...)
 	response = base64.StdEncoding.AppendEncode(response, z.compressed)
-	return append(response, e.after...), nil
+	return append(response, e.after...), nil, nil
 }
 
 // zipping tries how many of a plan's keys fit.
@@ -140,16 +145,19 @@ func (h *Handler) mayDeliver(plan *bulk.Plan) bool {
 	return h.Results != nil && !plan.Listed() && plan.URLs() <= h.Service.Policy.MaxKeys
 }
 
-// deliver puts an answer that does not fit into the results bucket, compressed, and
+// deliver puts an answer that does not fit into the results bucket, compressed, as it is already unless zipped is nil, and
 // answers with where it is. Its name is the invocation's, which Lambda keeps when it
 // invokes again.
-func (h *Handler) deliver(ctx context.Context, plan *bulk.Plan, f bulk.Format, q answer.Quoting, e envelope) ([]byte, *bulk.Error) {
+func (h *Handler) deliver(ctx context.Context, plan *bulk.Plan, zipped []byte, f bulk.Format, q answer.Quoting, e envelope) ([]byte, *bulk.Error) {
 	name := "direct"
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		name = lc.AwsRequestID
 	}
-	plan.Sign()
-	key, err := h.Results.Put(ctx, name+"."+f.FileExtension(), answer.AppendGzip(nil, plan, f, deflate.Fast), f.MediaType(), "gzip")
+	if zipped == nil {
+		plan.Sign()
+		zipped = answer.AppendGzip(nil, plan, f, deflate.Fast)
+	}
+	key, err := h.Results.Put(ctx, name+"."+f.FileExtension(), zipped, f.MediaType(), "gzip")
 	if err != nil {
 		return nil, asError(err)
 	}

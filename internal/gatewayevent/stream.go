@@ -35,7 +35,7 @@ func (h *Handler) stream(ctx context.Context, plan *bulk.Plan, f bulk.Format, re
 			return nil, failed
 		}
 		head := streamHead(http.StatusOK, bulk.JSON.MediaType(), headers...)
-		answer, failed := h.deliver(ctx, plan, f, answer.Bare, envelope{string(head), ""})
+		answer, failed := h.deliver(ctx, plan, nil, f, answer.Bare, envelope{string(head), ""})
 		if failed != nil {
 			return nil, failed
 		}

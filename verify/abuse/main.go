@@ -17,7 +17,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -199,22 +198,15 @@ func answerOf(payload []byte, err error) (string, error) {
 	return problem.Code, err
 }
 
-var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
-
 // peak is the most memory that the process has had in use, in bytes.
 func peak(pidFile string) (int64, error) {
-	pid, err := os.ReadFile(pidFile)
+	text, err := os.ReadFile(pidFile)
 	if err != nil {
 		return 0, err
 	}
-	status, err := os.ReadFile("/proc/" + string(pid) + "/status")
+	pid, err := strconv.Atoi(string(text))
 	if err != nil {
 		return 0, err
 	}
-	found := highWater.FindSubmatch(status)
-	if found == nil {
-		return 0, errors.New("no VmHWM in /proc")
-	}
-	kB, err := strconv.ParseInt(string(found[1]), 10, 64)
-	return kB << 10, err
+	return runtimeapi.PeakMemory(pid)
 }

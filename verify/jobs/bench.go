@@ -279,7 +279,7 @@ func (b *benchmark) sign(ctx context.Context, f *runtimeapi.Function, keys int) 
 		return m, fmt.Errorf("the function has %d processes, want 1", len(ids))
 	}
 	var err error
-	if m.peak, err = peakMemory(ids[0]); err != nil {
+	if m.peak, err = runtimeapi.PeakMemory(ids[0]); err != nil {
 		return m, err
 	}
 	if m.cpu, err = cpuTime(ids[0]); err != nil {
@@ -287,21 +287,6 @@ func (b *benchmark) sign(ctx context.Context, f *runtimeapi.Function, keys int) 
 	}
 	m.size, err = b.check(ctx, keys)
 	return m, err
-}
-
-// peakMemory is the most that a process ever had in memory.
-func peakMemory(pid int) (int64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
-			return kib << 10, err
-		}
-	}
-	return 0, errors.New("the kernel does not tell VmHWM")
 }
 
 // cpuTime is what a process has used of the processors. On a machine that does other things too, it says more than

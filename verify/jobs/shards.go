@@ -105,7 +105,7 @@ func runShards(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	peak := int64(0)
 	for _, f := range functions {
 		for _, id := range f.Processes() {
-			most, err := peakMemory(id)
+			most, err := runtimeapi.PeakMemory(id)
 			if err != nil {
 				return err
 			}

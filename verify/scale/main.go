@@ -16,14 +16,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -89,10 +86,8 @@ func run(ctx context.Context, keys, shards int, binary, python string, seed uint
 		return "", err
 	}
 	defer w.s3.Close()
-	failing, err := serve(ctx, &faults.Handler{Next: w.s3, Faults: w.faults})
-	if err != nil {
-		return "", err
-	}
+	failing := httptest.NewServer(&faults.Handler{Next: w.s3, Faults: w.faults})
+	defer failing.Close()
 	log, err := os.CreateTemp("", "scale")
 	if err != nil {
 		return "", err
@@ -104,7 +99,7 @@ func run(ctx context.Context, keys, shards int, binary, python string, seed uint
 		Env: []string{
 			"AWS_ACCESS_KEY_ID=" + w.credentials.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + w.credentials.SecretAccessKey,
 			"AWS_SESSION_TOKEN=" + w.credentials.SessionToken, "AWS_CONFIG_FILE=" + os.DevNull,
-			"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_S3=" + failing,
+			"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_S3=" + failing.URL,
 			"PRESIGN_ENDPOINT_URL=" + w.s3.Endpoint(), "PRESIGN_ADDRESSING=path", "PRESIGN_BUCKETS=photos",
 			"PRESIGN_RESULTS_BUCKET=results", "PRESIGN_MANIFEST_BUCKET=lists", "PRESIGN_MANIFEST_PREFIX=manifests/",
 			"GOMAXPROCS=1",
@@ -115,11 +110,9 @@ func run(ctx context.Context, keys, shards int, binary, python string, seed uint
 	}
 	defer w.function.Close()
 	go w.watchMemory(ctx)
-	invoke, err := serve(ctx, &lambdaapi.Handler{Functions: map[string]lambdaapi.Function{function: w}})
-	if err != nil {
-		return "", err
-	}
-	if w.machine, err = startMachine(ctx, python, invoke, w.s3.Endpoint(), w.credentials); err != nil {
+	invoke := httptest.NewServer(&lambdaapi.Handler{Functions: map[string]lambdaapi.Function{function: w}})
+	defer invoke.Close()
+	if w.machine, err = startMachine(ctx, python, invoke.URL, w.s3.Endpoint(), w.credentials); err != nil {
 		return "", err
 	}
 	defer w.machine.stop()
@@ -222,32 +215,15 @@ func (w *world) sign(ctx context.Context, v *inventory, samples int) (sampled in
 	return w.check(output, v, samples)
 }
 
-var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
-
 // watchMemory remembers the most that a process of the function had.
 func (w *world) watchMemory(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, id := range w.function.Processes() {
-			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", id)) // it may have been killed
-			if m := highWater.FindSubmatch(text); m != nil {
-				kB, _ := strconv.ParseInt(string(m[1]), 10, 64)
-				w.peak.Store(max(w.peak.Load(), kB<<10))
-			}
+			most, _ := runtimeapi.PeakMemory(id) // none of one that was killed
+			w.peak.Store(max(w.peak.Load(), most))
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-}
-
-// serve listens on a free port until the context ends.
-func serve(ctx context.Context, h http.Handler) (endpoint string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	server := &http.Server{Handler: h, ErrorLog: nil}
-	context.AfterFunc(ctx, func() { server.Close() })
-	go server.Serve(l)
-	return "http://" + l.Addr().String(), nil
 }
 
 // startChild starts a program, with its output in a file, and ends it with stop.
