@@ -76,6 +76,9 @@ func ParseObject(url string) (o Object, ok bool) {
 var fields = []string{"bucket", "operation", "keys", "prefix", "manifest", "expires_in", "reuse_for", "strict_expiry", "format",
 	"encoding", "allow_dot_segments", "verify", "continuation_token", "suffix", "start_after", "folder_markers", "explain"}
 
+// Fields are the request's members beside the signing options.
+func Fields() []string { return slices.Clone(fields) }
+
 // IsField tells whether a request may have a member of this name.
 func IsField(name string) bool {
 	_, isOption := s3op.Lookup(name)

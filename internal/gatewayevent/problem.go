@@ -19,8 +19,8 @@ func asError(err error) *bulk.Error {
 	return &bulk.Error{Code: bulk.InternalError, Detail: "the service failed", Cause: err}
 }
 
-// status maps the contract's codes to HTTP.
-func status(code bulk.Code) int {
+// Status maps the contract's codes to HTTP.
+func Status(code bulk.Code) int {
 	switch code {
 	case bulk.InvalidRequest, bulk.InvalidOption, bulk.ExpiryTooLong:
 		return http.StatusBadRequest
@@ -38,7 +38,7 @@ func status(code bulk.Code) int {
 
 // problem is the HTTP answer to a request that failed (RFC 9457).
 func problem(e *bulk.Error, headers ...string) []byte {
-	answer := []byte(responseHead(status(e.Code), problemType, "", append(allow(e), headers...)...))
+	answer := []byte(responseHead(Status(e.Code), problemType, "", append(allow(e), headers...)...))
 	answer = strictjson.AppendEscaped(answer, string(problemBody(e)), 1)
 	return append(answer, responseEnd...)
 }
@@ -58,7 +58,7 @@ func allow(e *bulk.Error) []string {
 }
 
 func problemBody(e *bulk.Error) []byte {
-	code := status(e.Code)
+	code := Status(e.Code)
 	body := append([]byte(`{"type":`), strictjson.Quote(problemAddress+strings.ToLower(string(e.Code)))...)
 	body = append(append(body, `,"title":`...), strictjson.Quote(http.StatusText(code))...)
 	body = strconv.AppendInt(append(body, `,"status":`...), int64(code), 10)

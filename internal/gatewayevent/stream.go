@@ -65,7 +65,7 @@ func whole(answer []byte) func(io.Writer) error {
 
 // streamedProblem is problem for an API that takes streams only.
 func streamedProblem(e *bulk.Error, headers ...string) func(io.Writer) error {
-	return whole(append(streamHead(status(e.Code), problemType, append(allow(e), headers...)...), problemBody(e)...))
+	return whole(append(streamHead(Status(e.Code), problemType, append(allow(e), headers...)...), problemBody(e)...))
 }
 
 // streamHead is what stands before the body of a streamed response. The zeros end it.

@@ -28,6 +28,7 @@ import (
 
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/check/logcheck"
+	"bulkpresign/internal/check/openapi"
 	"bulkpresign/internal/check/rawhttp"
 	"bulkpresign/internal/standin/runtimeapi"
 	"bulkpresign/internal/standin/s3server"
@@ -262,6 +263,13 @@ func (b *bed) summary(t *testing.T, folder string) *summary {
 		if bytes.Contains(text, []byte(secret)) {
 			t.Error("the summary holds a URL")
 		}
+	}
+	schema, err := openapi.ReadSchema("../../docs/schemas/summary.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := openapi.Validate(schema, text); err != nil {
+		t.Errorf("the summary is not as docs/schemas describes it: %v", err)
 	}
 	s := new(summary)
 	d := json.NewDecoder(bytes.NewReader(text))

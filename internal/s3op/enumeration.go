@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// enumeration has the values that S3 knows of an option, as of service/s3 v1.114.8; nil
+// Known are the values that S3 knows of an option, as of service/s3 v1.114.8; nil
 // for others. S3 may learn a new one any day, so an unknown one is signed, with a warning;
 // it tells capitals from small letters, so a known one that is written otherwise is refused.
-func (id ID) enumeration() []string {
+func (id ID) Known() []string {
 	switch id.String() {
 	case "acl":
 		return []string{"private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control"}
@@ -68,7 +68,7 @@ func Warning(settled []Option) string {
 			}
 			b.WriteString(`metadata has a name that begins with "x-amz-meta-", which is added to every name: the header is x-amz-meta-x-amz-meta-..., so leave it out`)
 		}
-		if names := opt.ID.enumeration(); names != nil && !slices.Contains(names, opt.Value) {
+		if names := opt.ID.Known(); names != nil && !slices.Contains(names, opt.Value) {
 			if b.Len() > 0 {
 				b.WriteString("; ")
 			}

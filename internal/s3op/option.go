@@ -343,7 +343,7 @@ func (o Operation) Check(options []Option) error {
 			}
 			opt.Value = signed
 		}
-		if problem := misspelt(opt.ID.enumeration(), opt.Value); problem != "" {
+		if problem := misspelt(opt.ID.Known(), opt.Value); problem != "" {
 			return refuse(opt.ID, "%s", problem)
 		}
 	}

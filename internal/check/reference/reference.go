@@ -29,7 +29,7 @@ func Options() string {
 				operations = append(operations, o.String())
 			}
 		}
-		place, sends := where(id)
+		place, sends := Place(id)
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", id, strings.Join(operations, ", "), kinds[id.Kind()], place, sends)
 	}
 	return b.String()
@@ -45,9 +45,9 @@ var kinds = map[s3op.Kind]string{
 	s3op.Texts:     "array of texts",
 }
 
-// where tells where an option travels, and what the client has to do about it. An option that is short for another
+// Place tells where an option travels, and what the client has to do about it. An option that is short for another
 // travels as that one does.
-func where(id s3op.ID) (place, sends string) {
+func Place(id s3op.ID) (place, sends string) {
 	name := s3op.Option{ID: id}.WireName()
 	if strings.HasPrefix(id.String(), "grant_") {
 		return "nowhere: it is refused, since ACLs are off on new buckets", ""
