@@ -52,7 +52,7 @@ help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ##@ Prove more than the tests do (verify/README.md)
-.PHONY: verify uploads lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check
+.PHONY: verify openapi uploads lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check
 verify: build ## Every operation and awkward key against five S3 servers. | root on Debian, Python | 3 min
 	go vet -C verify/servers ./...
 	go test -C verify/servers .
@@ -61,6 +61,9 @@ verify: build ## Every operation and awkward key against five S3 servers. | root
 
 clients: build ## Real clients use the URLs: curl, wget, aria2c, Python, Node, Chromium. | root on Debian, Python, Node | 5 min
 	verify/clients/run.sh
+
+openapi: build ## openapi.yaml linted, the service asked by schemathesis, typed clients generated and used. | Python, Node | 2 min
+	verify/openapi/run.sh
 
 uploads: build ## Whole uploads: curl, Python, Node, Uppy in Chromium; in parts, paused, damaged. | root on Debian, Python, Node | 3 min
 	verify/uploads/run.sh

@@ -252,6 +252,7 @@ func OptionSchema(id s3op.ID) (string, error) {
 		}
 	}
 	say("examples", examples)
+	say("x-operations", operationsOf(id)) // for programs, what the description says to people
 	var b strings.Builder
 	for i, p := range schema {
 		value, err := jsonOf(p.value)
@@ -275,18 +276,27 @@ func jsonOf(v any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
-// described says what an option is of, where it goes and what else is to be known.
-func described(id s3op.ID, says string) string {
-	var operations, others []string
+// operationsOf are the operations that have an option.
+func operationsOf(id s3op.ID) (names []string) {
 	for _, o := range s3op.Operations() {
 		if o.Has(id) {
-			operations = append(operations, o.String())
-		} else {
-			others = append(others, o.String())
+			names = append(names, o.String())
 		}
 	}
+	return names
+}
+
+// described says what an option is of, where it goes and what else is to be known.
+func described(id s3op.ID, says string) string {
+	operations := operationsOf(id)
 	of := strings.Join(operations, ", ")
-	if len(others) < 3 {
+	if all := s3op.Operations(); len(all)-len(operations) < 3 {
+		var others []string
+		for _, o := range all {
+			if !o.Has(id) {
+				others = append(others, o.String())
+			}
+		}
 		of = "All operations but " + strings.Join(others, " and ")
 	}
 	place, sends := reference.Place(id)
