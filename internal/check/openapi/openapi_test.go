@@ -22,6 +22,7 @@ import (
 	"bulkpresign/internal/gatewayevent"
 	"bulkpresign/internal/job"
 	"bulkpresign/internal/parts"
+	"bulkpresign/internal/policy"
 	"bulkpresign/internal/s3op"
 )
 
@@ -328,6 +329,48 @@ func TestMediaTypes(t *testing.T) {
 	if diff := cmp.Diff(slices.Compact(want), document(t).Names("components", "responses", "Answer", "content")); diff != "" {
 		t.Errorf("media types (-code +document)\n%s", diff)
 	}
+}
+
+// The limits that are said in words are the code's.
+func TestLimits(t *testing.T) {
+	config, err := os.ReadFile(filepath.Join(root, "internal/config/config.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var maxKeys int
+	if _, after, ok := strings.Cut(string(config), "defaultMaxKeys = "); ok {
+		number, _, _ := strings.Cut(after, "\n")
+		fmt.Sscan(strings.ReplaceAll(number, "_", ""), &maxKeys)
+	}
+	d := document(t)
+	schemas := []string{"components", "schemas", "Request", "properties"}
+	for _, said := range []struct {
+		words string
+		at    []string
+	}{
+		{thousands(maxKeys) + " items", append(schemas, "keys", "description")},
+		{thousands(bulk.MaxKeyBytes) + " bytes of UTF-8", []string{"components", "schemas", "KeyWithOptions", "properties", "key", "description"}},
+		{thousands(gatewayevent.MaxResponse) + " bytes", []string{"components", "responses", "TooLarge", "description"}},
+		{fmt.Sprintf("%d MiB of text, %d times its size", gatewayevent.MaxInflated>>20, gatewayevent.MaxRatio), []string{"components", "parameters", "ContentEncoding", "description"}},
+	} {
+		if text, _ := d.At(said.at...).(string); !strings.Contains(text, said.words) {
+			t.Errorf("%s does not say %q: %s", strings.Join(said.at, "."), said.words, text)
+		}
+	}
+	for name, want := range map[string]float64{"expires_in": policy.MaxExpiresIn.Seconds(), "reuse_for": policy.MaxExpiresIn.Seconds() - 1} {
+		if got := d.At(append(schemas, name, "maximum")...); got != want {
+			t.Errorf("%s is at most %v, and %v in the code", name, got, want)
+		}
+	}
+}
+
+// thousands writes a number with commas.
+func thousands(n int) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 // Every example of a request, an answer and a problem is one.
