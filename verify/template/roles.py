@@ -33,20 +33,16 @@ def own_log(name):
                             [f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-{name}-{ID}:*"], {})}
 
 
-def reads(path="photos/*", account=ACCOUNT, actions="s3:GetObject"):
-    return {"SignReads": (actions, s3(path), by_url(account))}
+def signs(actions, path="photos/*", account=ACCOUNT):
+    """What URLs of one batch or another may do with objects."""
+    return {"SignObjects": (actions, s3(path), by_url(account))}
 
 
-def writes(path="photos/*", account=ACCOUNT):
-    return {"SignWrites": ("s3:PutObject", s3(path), by_url(account))}
-
-
-def deletes(path="photos/*", account=ACCOUNT, actions="s3:DeleteObject"):
-    return {"SignDeletes": (actions, s3(path), by_url(account))}
+READ, WRITE, DELETE = "s3:GetObject", "s3:PutObject", "s3:DeleteObject"
 
 
 def also(sid, actions, resource="photos/*", how=None):
-    """What one of the operations behind uploads needs."""
+    """What is signed beside objects, or in another way."""
     condition = by_url()
     if how:
         condition["StringEquals"]["s3:authType"] = how
@@ -66,61 +62,58 @@ VPC = {"JoinVpc": (
     "DenyVpcToCode": ("ec2:*", ["*"], {"Null": {"lambda:SourceFunctionArn": "false"}})}
 
 SIGNING = [
-    ("defaults", {}, reads() | TRACES),
-    ("no traces", {"Tracing": "PassThrough"}, reads()),
-    ("HeadObject", {"Operations": "HeadObject"}, reads() | TRACES),
-    ("PutObject", {"Operations": "PutObject"}, writes() | TRACES),
-    ("UploadPart", {"Operations": "UploadPart"}, writes() | TRACES),
-    ("DeleteObject", {"Operations": "DeleteObject"}, deletes() | TRACES),
-    ("CreateMultipartUpload", {"Operations": "CreateMultipartUpload"}, writes() | TRACES),
-    ("CompleteMultipartUpload", {"Operations": "CompleteMultipartUpload"}, writes() | TRACES),
-    ("AbortMultipartUpload", {"Operations": "AbortMultipartUpload"}, also("SignAborts", "s3:AbortMultipartUpload") | TRACES),
-    ("ListParts", {"Operations": "ListParts"}, also("SignPartLists", "s3:ListMultipartUploadParts") | TRACES),
+    ("defaults", {}, signs(READ) | TRACES),
+    ("no traces", {"Tracing": "PassThrough"}, signs(READ)),
+    ("HeadObject", {"Operations": "HeadObject"}, signs(READ) | TRACES),
+    ("PutObject", {"Operations": "PutObject"}, signs(WRITE) | TRACES),
+    ("UploadPart", {"Operations": "UploadPart"}, signs(WRITE) | TRACES),
+    ("DeleteObject", {"Operations": "DeleteObject"}, signs(DELETE) | TRACES),
+    ("CreateMultipartUpload", {"Operations": "CreateMultipartUpload"}, signs(WRITE) | TRACES),
+    ("CompleteMultipartUpload", {"Operations": "CompleteMultipartUpload"}, signs(WRITE) | TRACES),
+    ("AbortMultipartUpload", {"Operations": "AbortMultipartUpload"}, signs("s3:AbortMultipartUpload") | TRACES),
+    ("ListParts", {"Operations": "ListParts"}, signs("s3:ListMultipartUploadParts") | TRACES),
     # S3 reads the source in the name of who signed.
-    ("CopyObject", {"Operations": "CopyObject"}, reads() | writes() | TRACES),
-    ("UploadPartCopy", {"Operations": "UploadPartCopy"}, reads() | writes() | TRACES),
-    ("GetObjectAttributes", {"Operations": "GetObjectAttributes"}, reads() | also("SignAttributes", "s3:GetObjectAttributes") | TRACES),
-    ("GetObjectTagging", {"Operations": "GetObjectTagging"}, also("SignTagReads", "s3:GetObjectTagging") | TRACES),
-    ("PutObjectTagging", {"Operations": "PutObjectTagging"}, also("SignTagWrites", "s3:PutObjectTagging") | TRACES),
+    ("CopyObject", {"Operations": "CopyObject"}, signs(READ + " " + WRITE) | TRACES),
+    ("UploadPartCopy", {"Operations": "UploadPartCopy"}, signs(READ + " " + WRITE) | TRACES),
+    ("GetObjectAttributes", {"Operations": "GetObjectAttributes"}, signs(READ + " s3:GetObjectAttributes") | TRACES),
+    ("GetObjectTagging", {"Operations": "GetObjectTagging"}, signs("s3:GetObjectTagging") | TRACES),
+    ("PutObjectTagging", {"Operations": "PutObjectTagging"}, signs("s3:PutObjectTagging") | TRACES),
     ("tags of versions", {"Operations": "PutObjectTagging,GetObjectTagging", "ObjectVersions": "true"},
-     also("SignTagWrites", "s3:PutObjectTagging s3:PutObjectVersionTagging")
-     | also("SignTagReads", "s3:GetObjectTagging s3:GetObjectVersionTagging") | TRACES),
+     signs("s3:GetObjectTagging s3:GetObjectVersionTagging s3:PutObjectTagging s3:PutObjectVersionTagging") | TRACES),
     ("ListObjectsV2", {"Operations": "ListObjectsV2", "KeyPrefix": "a/"}, TRACES | {
         "SignLists": ("s3:ListBucket", s3("photos"), by_url() | {"StringLike": {"s3:prefix": "a/*"}})}),
     ("HeadBucket", {"Operations": "HeadBucket"}, also("SignBucketHeads", "s3:ListBucket", "photos") | TRACES),
-    ("RestoreObject", {"Operations": "RestoreObject"}, also("SignRestores", "s3:RestoreObject") | TRACES),
+    ("RestoreObject", {"Operations": "RestoreObject"}, signs("s3:RestoreObject") | TRACES),
     ("PostObject", {"Operations": "PostObject"}, also("SignForms", "s3:PutObject", how="POST") | TRACES),
     ("PostObject under a key", {"Operations": "PostObject", "KmsKeyArn": KEY}, also("SignForms", "s3:PutObject", how="POST") | TRACES | {
         "UseKeyThroughS3": ("kms:Decrypt kms:GenerateDataKey", [KEY], through_s3("photos", "photos/*"))}),
-    ("MultipartUpload", {"Operations": "MultipartUpload"}, writes() | also("SignAborts", "s3:AbortMultipartUpload")
-     | also("SignPartLists", "s3:ListMultipartUploadParts") | TRACES),
+    ("MultipartUpload", {"Operations": "MultipartUpload"}, signs(WRITE + " s3:AbortMultipartUpload s3:ListMultipartUploadParts") | TRACES),
     # Only reads know versions: no s3:PutObjectVersion and the like.
-    ("versions of PutObject", {"Operations": "PutObject", "ObjectVersions": "true"}, writes() | TRACES),
-    ("versions of GetObject", {"ObjectVersions": "true"}, reads(actions="s3:GetObject s3:GetObjectVersion") | TRACES),
-    ("prefix", {"KeyPrefix": "team-a/"}, reads("photos/team-a/*") | TRACES),
-    ("another account's bucket", {"BucketAccount": OTHER}, reads(account=OTHER) | TRACES),
-    ("listing", {"ListKeys": "true", "KeyPrefix": "team-a/"}, reads("photos/team-a/*") | TRACES | {
+    ("versions of PutObject", {"Operations": "PutObject", "ObjectVersions": "true"}, signs(WRITE) | TRACES),
+    ("versions of GetObject", {"ObjectVersions": "true"}, signs("s3:GetObject s3:GetObjectVersion") | TRACES),
+    ("prefix", {"KeyPrefix": "team-a/"}, signs(READ, "photos/team-a/*") | TRACES),
+    ("another account's bucket", {"BucketAccount": OTHER}, signs(READ, account=OTHER) | TRACES),
+    ("listing", {"ListKeys": "true", "KeyPrefix": "team-a/"}, signs(READ, "photos/team-a/*") | TRACES | {
         "SignLists": ("s3:ListBucket", s3("photos"), by_url() | {"StringLike": {"s3:prefix": "team-a/*"}})}),
-    ("KMS, read", {"KmsKeyArn": KEY}, reads() | TRACES | {
+    ("KMS, read", {"KmsKeyArn": KEY}, signs(READ) | TRACES | {
         "UseKeyThroughS3": ("kms:Decrypt", [KEY], through_s3("photos", "photos/*"))}),
     # A key is of no use to DeleteObject.
-    ("KMS, delete", {"KmsKeyArn": KEY, "Operations": "DeleteObject"}, deletes() | TRACES),
-    ("results", {"ResultsBucket": "answers"}, reads() | TRACES | results("answers/results/*")),
-    ("results under a key", {"ResultsBucket": "answers", "ResultsKmsKeyArn": OTHER_KEY}, reads() | TRACES
+    ("KMS, delete", {"KmsKeyArn": KEY, "Operations": "DeleteObject"}, signs(DELETE) | TRACES),
+    ("results", {"ResultsBucket": "answers"}, signs(READ) | TRACES | results("answers/results/*")),
+    ("results under a key", {"ResultsBucket": "answers", "ResultsKmsKeyArn": OTHER_KEY}, signs(READ) | TRACES
      | results("answers/results/*") | {
         "UseResultsKeyThroughS3": ("kms:Decrypt kms:GenerateDataKey", [OTHER_KEY], through_s3("answers", "answers/results/*"))}),
     ("results beside data", {"ResultsBucket": "photos", "KmsKeyArn": KEY, "BucketAccount": OTHER, "KeyPrefix": "a/"},
-     reads("photos/a/*", OTHER) | TRACES | results("photos/results/*", OTHER) | {
+     signs(READ, "photos/a/*", OTHER) | TRACES | results("photos/results/*", OTHER) | {
         "UseKeyThroughS3": ("kms:Decrypt", [KEY], through_s3("photos", "photos/a/*")),
         "UseResultsKeyThroughS3": ("kms:Decrypt kms:GenerateDataKey", [KEY], through_s3("photos", "photos/results/*"))}),
-    ("results of the stack's own", {"MakeResultsBucket": "true"}, reads() | TRACES | results("<ResultsStore>/results/*")),
-    ("jobs make a results bucket", {"Jobs": "true"}, reads() | TRACES | results("<ResultsStore>/results/*")),
-    ("in a VPC", {"VpcSubnetIds": "subnet-1,subnet-2", "VpcSecurityGroupIds": "sg-1"}, reads() | TRACES | VPC),
+    ("results of the stack's own", {"MakeResultsBucket": "true"}, signs(READ) | TRACES | results("<ResultsStore>/results/*")),
+    ("jobs make a results bucket", {"Jobs": "true"}, signs(READ) | TRACES | results("<ResultsStore>/results/*")),
+    ("in a VPC", {"VpcSubnetIds": "subnet-1,subnet-2", "VpcSecurityGroupIds": "sg-1"}, signs(READ) | TRACES | VPC),
     ("everything", {
         "Operations": ALL, "ObjectVersions": "true", "KeyPrefix": "a/b/", "KmsKeyArn": KEY, "ResultsBucket": "answers",
         "ResultsPrefix": "x/y/"},
-     reads("photos/a/b/*", actions="s3:GetObject s3:GetObjectVersion") | writes("photos/a/b/*")
-     | deletes("photos/a/b/*", actions="s3:DeleteObject s3:DeleteObjectVersion") | TRACES | results("answers/x/y/*") | {
+     signs("s3:GetObject s3:GetObjectVersion s3:PutObject s3:DeleteObject s3:DeleteObjectVersion", "photos/a/b/*") | TRACES | results("answers/x/y/*") | {
         "UseKeyThroughS3": ("kms:Decrypt kms:GenerateDataKey", [KEY], through_s3("photos", "photos/a/b/*"))}),
     # The signing role holds the permissions then; these can do nothing on the bucket.
     ("signing role", {
