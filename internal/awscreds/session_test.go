@@ -458,3 +458,16 @@ func TestClockSkew(t *testing.T) {
 		}
 	}
 }
+
+// The external id that a role's trust asks for goes along, and only where there is one: STS
+// refuses an empty one.
+func TestExternalID(t *testing.T) {
+	for _, id := range []string{"", "photos-1"} {
+		s, sts, _ := signing(t, awscreds.ForService, plain)
+		s.ExternalID = id
+		must(t, s)
+		if calls := sts.Calls(); len(calls) != 1 || calls[0].ExternalID != id {
+			t.Errorf("external id %q: %d calls, or another id", id, len(calls))
+		}
+	}
+}

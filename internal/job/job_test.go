@@ -766,6 +766,98 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// The last failure that the queue allows makes a dead letter at once: without being told so, the
+// queue would look only when it would deliver the message again, which is ten minutes away here.
+func TestDeadLetterAtTheLastFailure(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "<Error><Code>SlowDown</Code></Error>", http.StatusServiceUnavailable)
+		})
+	})
+	dead, err := b.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("dead")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	about, err := b.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl: dead.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	limited, err := b.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("limited"), Attributes: map[string]string{
+		"RedrivePolicy": string(mustJSON(map[string]any{"deadLetterTargetArn": about.Attributes["QueueArn"], "maxReceiveCount": 1})),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		receives string
+		letters  int
+	}{{"2", 0}, {"1", 1}} { // it fails with one delivery to go, and for the last time
+		fn := b.start(t, 60*time.Second, "AWS_MAX_ATTEMPTS=1", "PRESIGN_RETRY_AFTER=600", "PRESIGN_MAX_RECEIVES="+row.receives)
+		if _, err := b.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: limited.QueueUrl, MessageBody: aws.String(`{"keys":["a"]}`)}); err != nil {
+			t.Fatal(err)
+		}
+		receive := func(queue *string) []sqstypes.Message {
+			out, err := b.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
+				QueueUrl: queue, WaitTimeSeconds: 1, MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"ApproximateReceiveCount"},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out.Messages
+		}
+		messages := receive(limited.QueueUrl)
+		if len(messages) != 1 {
+			t.Fatalf("%d messages, want 1", len(messages))
+		}
+		m := messages[0]
+		answer, err := fn.Invoke(t.Context(), mustJSON(map[string]any{"Records": []any{map[string]any{
+			"messageId": m.MessageId, "receiptHandle": m.ReceiptHandle, "body": m.Body, "attributes": m.Attributes,
+			"eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:limited", "awsRegion": region,
+		}}}))
+		if err != nil || !strings.Contains(string(answer), *m.MessageId) {
+			t.Fatalf("%s, %v", answer, err)
+		}
+		// A queue moves what was received too often when it would deliver it.
+		if again := receive(limited.QueueUrl); len(again) != 0 {
+			t.Errorf("PRESIGN_MAX_RECEIVES=%s: the message is delivered again", row.receives)
+		}
+		if letters := receive(dead.QueueUrl); len(letters) != row.letters {
+			t.Errorf("PRESIGN_MAX_RECEIVES=%s: %d dead letters, want %d", row.receives, len(letters), row.letters)
+		}
+	}
+}
+
+// Whatever is written for callers names the account that must own the bucket, so that nothing goes
+// to whoever took the name of a bucket that was given up.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+func TestResultsNameTheirOwner(t *testing.T) {
+	t.Parallel()
+	const owner = "123456789012"
+	var written, unnamed atomic.Int64
+	b := newBed(t, func(s3 http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/results/") && r.Method != "GET" && r.Method != "HEAD" {
+				written.Add(1)
+				if r.Header.Get("X-Amz-Expected-Bucket-Owner") != owner {
+					unnamed.Add(1)
+				}
+			}
+			s3.ServeHTTP(w, r)
+		})
+	})
+	fn := b.start(t, 60*time.Second, "PRESIGN_RESULTS_OWNER="+owner)
+	deliver(t, fn, `{"keys":["a"]}`)
+	b.put(t, "lists", "manifests/long.txt", longList(), nil) // its result is written in parts
+	deliver(t, fn, `{"manifest":"s3://lists/manifests/long.txt"}`)
+	if written.Load() < 6 || unnamed.Load() != 0 {
+		t.Errorf("%d of %d writes name no owner", unnamed.Load(), written.Load())
+	}
+}
+
 // Who wants to know is told of each result, with a URL that leads to it.
 func TestNotification(t *testing.T) {
 	t.Parallel()

@@ -82,6 +82,11 @@ def check_structure(template):
                         findings.append(f"{name}: {method} {path} invokes the function with other credentials than the API's")
         if resource["Type"] in ("AWS::Logs::LogGroup", "AWS::S3::Bucket") and resource.get("DeletionPolicy") != "RetainExceptOnCreate":
             findings.append(f"{name} is evidence, or holds what clients still use, and ends with the stack")
+    jobs = Stack(template, {"Jobs": "true"})
+    allowed = {str(r["Properties"]["RedrivePolicy"]["maxReceiveCount"]) for r in template["Resources"].values()
+               if r["Type"] == "AWS::SQS::Queue" and "RedrivePolicy" in r["Properties"]}
+    if allowed != {jobs.environment("JobsFunction")["PRESIGN_MAX_RECEIVES"]}:
+        findings.append(f"a queue gives a message up after {allowed} failures, of which the function that ends it knows nothing")
     for name, want in CARRIED.items():
         got = Stack(template, {}).resolve(roles[name]["Properties"].get("ManagedPolicyArns", []))
         if got != want:

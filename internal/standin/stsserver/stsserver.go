@@ -22,6 +22,7 @@ type Call struct {
 	RoleARN, Name, Policy string
 	Seconds               string // DurationSeconds
 	AccessKeyID           string // of who signed it
+	ExternalID            string // empty: none was given
 }
 
 // Answer is what a call gets.
@@ -105,7 +106,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	key, _, _ := strings.Cut(credential, "/")
-	c := Call{r.Form.Get("RoleArn"), r.Form.Get("RoleSessionName"), r.Form.Get("Policy"), r.Form.Get("DurationSeconds"), key}
+	c := Call{r.Form.Get("RoleArn"), r.Form.Get("RoleSessionName"), r.Form.Get("Policy"), r.Form.Get("DurationSeconds"), key, r.Form.Get("ExternalId")}
 	s.mu.Lock()
 	s.calls = append(s.calls, c)
 	n := len(s.calls)
