@@ -158,7 +158,7 @@ func (d *demonstration) run(ctx context.Context, s setup, events string) error {
 	if d.worked != d.urls || d.failed > 0 {
 		return fmt.Errorf("not everything worked; see FAILED above")
 	}
-	fmt.Fprintf(d.out, "next: \"make local\" keeps it running, \"make demo DEMO=-v\" shows the answers; README.md says how it is deployed\n")
+	fmt.Fprintf(d.out, "next: \"make local\" keeps it running, \"make demo DEMO=-v\" shows the answers; docs/deploy.md says how it is deployed\n")
 	return nil
 }
 
