@@ -29,6 +29,7 @@ echo "lint: 0 errors, 0 warnings"
 
 go build -o .cache/bin/local ./internal/cmd/local
 operations=$("$venv/python" -c 'import yaml; print(",".join(yaml.safe_load(open("openapi.yaml"))["components"]["schemas"]["Operation"]["enum"]))')
+: >"$work/serve.log" # here, lest an earlier address be read below
 .cache/bin/local serve -addr 127.0.0.1:0 -operations "$operations" >"$work/serve.log" 2>&1 &
 service=$!
 trap 'kill $service 2>/dev/null || true; wait $service 2>/dev/null || true' EXIT
