@@ -27,6 +27,7 @@ import (
 	"bulkpresign/internal/standin/s3server"
 	"bulkpresign/internal/standin/sqsserver"
 	"bulkpresign/internal/standin/sqssource"
+	"bulkpresign/page"
 )
 
 // Names as a stack would have them.
@@ -138,6 +139,9 @@ func startMachine(s setup) (m *machine, err error) {
 
 	mux := http.NewServeMux()
 	mux.Handle(lambdaapi.Prefix, &lambdaapi.Handler{Functions: functions, Failed: m.asyncFailed})
+	page.Register(mux, page.Settings{
+		Service: "presign", Bucket: bucket, Operations: strings.Split(s.operations, ","), Storage: []string{m.s3.Endpoint()},
+	})
 	mux.Handle("/", &httpapi.Handler{Function: m.function, Routes: []string{"POST /presign"}, CORS: cors(s.origins)})
 	m.front = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	m.stops = append(m.stops, func() { m.front.Close() })
@@ -160,7 +164,7 @@ func cors(origins string) *httpapi.CORS {
 	return &httpapi.CORS{
 		Origins: strings.Split(origins, ","),
 		Methods: []string{"POST"},
-		Headers: []string{"accept", "authorization", "content-type", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"},
+		Headers: []string{"accept", "authorization", "content-encoding", "content-type", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"},
 		Expose:  []string{"retry-after"},
 		MaxAge:  "3600",
 	}

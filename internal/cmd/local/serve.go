@@ -30,6 +30,7 @@ func serve(ctx context.Context, s setup, stdout io.Writer) error {
 	}
 	fmt.Fprintf(stdout, `The pre-signer is up, with everything on this machine. Ctrl-C ends it, and everything in it is gone then.
 
+  Page    %[1]s/   to try it in a browser: sign, upload, take a failing URL apart
   HTTP    %[1]s/presign   as API Gateway; callers are known as arn:aws:iam::000000000000:user/local
   Lambda  %[1]s   Invoke, for boto3 and aws-cli: %[5]s, %[6]s
   S3      %[2]s   verifies every signature; buckets %[3]s (signed for), %[7]s, %[8]s

@@ -10,7 +10,7 @@ import "net/http"
 func cors(w http.ResponseWriter, r *http.Request) (answered bool) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "ETag, x-amz-request-id, x-amz-version-id")
+	h.Set("Access-Control-Expose-Headers", "ETag, Content-Range, x-amz-request-id, x-amz-version-id")
 	if r.Method != http.MethodOptions {
 		return false
 	}
