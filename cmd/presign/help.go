@@ -11,8 +11,8 @@ import (
 const usage = `presign signs URLs for many S3 objects at once.
 
   presign get|head|put|delete [flags] s3://BUCKET[/PREFIX] [KEY ...]
+  presign put DIR s3://BUCKET/PREFIX/    uploads; presign fetch downloads
   presign doctor [-response FILE] URL    what is wrong with a URL that fails
-  presign completion bash|zsh|fish
 
 Keys are arguments or a list; PREFIX goes before each. With s3://BUCKET/PREFIX/
 and no key it is all that is under the prefix, with s3://BUCKET/KEY that key.
@@ -21,7 +21,7 @@ and no key it is all that is under the prefix, with s3://BUCKET/KEY that key.
   -expires TIME    how long the URLs live: 15m, 12h, 7d, or seconds (15m)
   -format FORMAT   url, json, compact, ndjson, csv, uri-list, aria2, curl
   -out FILE        write to FILE, readable by you alone
-  presign get -h   shows the other flags
+  presign get -h, put -h, fetch -h    show the other flags
 
   presign get s3://photos/2024/ -expires 1h -format aria2 > list
   presign put s3://photos -o content_type=image/png a.png b.png -format curl
@@ -56,6 +56,50 @@ const signUsage = `presign %[1]s [flags] s3://BUCKET[/PREFIX] [KEY ...]
 %[2]s
 `
 
+const putUsage = `presign put [flags] s3://BUCKET[/PREFIX] [KEY ...]  signs URLs: see get -h
+presign put [flags] DIR s3://BUCKET/PREFIX/          uploads what is in a folder
+presign put [flags] FILE s3://BUCKET/KEY             uploads a file
+
+It uploads where the first argument does not begin with s3:// (write a folder of
+that name ./s3:). What is there already, byte for byte, is skipped; what was
+stopped goes on. URLs are signed just before they are used.
+
+  -n                 only say what would be uploaded
+  -v                 tell of progress where there is no terminal
+  -parallel N        transfers at a time (8)
+  -parts-from MIB    larger files go in parts (64)
+  -follow-links      upload files that links lead to; else links are left out
+  -o NAME=VALUE      of every object, such as storage_class=STANDARD_IA
+  -expires TIME      of each URL (15m)
+  -region, -profile, -endpoint-url, -addressing, -function, -url, -token-file,
+  -token-env         as get -h says
+
+  presign put album s3://photos/2026/album/ -o cache_control=max-age=3600
+  presign put s3://photos/in/ a.png b.png -o content_type=image/png -format curl
+`
+
+const fetchUsage = `presign fetch [flags] LIST | - | s3://BUCKET[/PREFIX/] [KEY ...]
+
+Downloads what a list of URLs names, whatever its format (url, json, compact,
+ndjson, csv, uri-list, aria2, curl; .gz too; - is standard input), or what is
+under a prefix, signed here or by a service just before it is used. Nothing is
+written outside of the folder. Checksums are compared; files that are there and
+the same are skipped; what was stopped goes on.
+
+  -to DIR            the folder (.)
+  -n                 only say what would be downloaded
+  -v                 tell of progress where there is no terminal
+  -parallel N        transfers at a time (8)
+  -f FILE            keys for s3://BUCKET from a list in any format
+  -o NAME=VALUE      an option of the request
+  -expires TIME      of each URL that is signed (15m)
+  -region, -profile, -endpoint-url, -addressing, -function, -url, -token-file,
+  -token-env         as get -h says
+
+  presign get s3://photos/2024/ -format aria2 | presign fetch - -to 2024
+  presign fetch s3://photos/2024/ -to 2024
+`
+
 const doctorUsage = `presign doctor [-response FILE] [-json] URL
 
 Takes a URL apart that fails, without sending it anywhere, and says what is
@@ -84,7 +128,9 @@ func helpOf(command string) string {
 	case "head":
 		return fmt.Sprintf(signUsage, command, "  presign head s3://photos -f inventory/2026-11-01T01-00Z/manifest.json")
 	case "put":
-		return fmt.Sprintf(signUsage, command, "  presign put s3://photos/in/ a.png b.png -o content_type=image/png -format curl")
+		return putUsage
+	case "fetch":
+		return fetchUsage
 	case "delete":
 		return fmt.Sprintf(signUsage, command, "  presign delete s3://photos/2023/ -format ndjson -out delete.ndjson")
 	case "doctor":
@@ -112,8 +158,8 @@ func version() string {
 
 // commands and flags that a shell may complete.
 var (
-	commandNames = []string{"get", "head", "put", "delete", "doctor", "completion", "help", "version"}
-	flagNames    = []string{"-f", "-list-format", "-key-encoding", "-extra-columns", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing", "-function", "-url", "-token-file", "-token-env", "-response", "-json"}
+	commandNames = []string{"get", "head", "put", "delete", "fetch", "doctor", "completion", "help", "version"}
+	flagNames    = []string{"-f", "-list-format", "-key-encoding", "-extra-columns", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing", "-function", "-url", "-token-file", "-token-env", "-response", "-json", "-n", "-v", "-parallel", "-parts-from", "-follow-links", "-to"}
 )
 
 // complete writes a shell's completion.
@@ -136,7 +182,7 @@ func complete(args []string, s streams) error {
 	-format) COMPREPLY=($(compgen -W %q -- "$word")) ;;
 	-list-format) COMPREPLY=($(compgen -W "txt csv tsv jsonl json parquet inventory batch-report" -- "$word")) ;;
 	-key-encoding) COMPREPLY=($(compgen -W "none percent form uri" -- "$word")) ;;
-	-f|-out|-response|-token-file) COMPREPLY=($(compgen -f -- "$word")) ;;
+	-f|-out|-response|-token-file|-to) COMPREPLY=($(compgen -f -- "$word")) ;;
 	*)
 		if [ "$COMP_CWORD" = 1 ]; then COMPREPLY=($(compgen -W %q -- "$word"))
 		elif [ "${word#-}" != "$word" ]; then COMPREPLY=($(compgen -W %q -- "$word"))

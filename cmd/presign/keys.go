@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"bulkpresign/internal/s3op"
 	"bulkpresign/internal/strictjson"
@@ -93,15 +95,19 @@ func valueOf(kind s3op.Kind, value string) []byte {
 // everything lists what is under the prefix.
 func (g *gathering) everything(ctx context.Context, c *s3.Client) error {
 	prefix := g.target.prefix
-	g.target.prefix = "" // S3 names whole keys
-	pages := s3.NewListObjectsV2Paginator(c, &s3.ListObjectsV2Input{Bucket: aws.String(g.target.bucket), Prefix: aws.String(prefix)})
+	g.target.prefix = ""                                                                                                                                                   // S3 names whole keys
+	pages := s3.NewListObjectsV2Paginator(c, &s3.ListObjectsV2Input{Bucket: aws.String(g.target.bucket), Prefix: aws.String(prefix), EncodingType: types.EncodingTypeUrl}) // XML cannot hold every key
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return fmt.Errorf("list s3://%s/%s: %w", g.target.bucket, oneLine(prefix), plain(err))
 		}
 		for _, o := range page.Contents {
-			if key := aws.ToString(o.Key); !strings.HasSuffix(key, "/") || aws.ToInt64(o.Size) > 0 { // a folder's marker is nobody's file
+			key, err := url.QueryUnescape(aws.ToString(o.Key))
+			if err != nil {
+				return fmt.Errorf("list s3://%s/%s: a key is not encoded as it was asked for", g.target.bucket, oneLine(prefix))
+			}
+			if !strings.HasSuffix(key, "/") || aws.ToInt64(o.Size) > 0 { // a folder's marker is nobody's file
 				g.add(key, nil)
 			}
 		}

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type streams struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends it at once
 	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 }
 
@@ -45,6 +47,8 @@ func run(ctx context.Context, args []string, s streams) int {
 	switch command := args[0]; command {
 	case "get", "head", "put", "delete":
 		err = sign(ctx, command, args[1:], s)
+	case "fetch":
+		err = fetch(ctx, args[1:], s)
 	case "doctor":
 		err = examine(args[1:], s)
 	case "completion":
@@ -54,7 +58,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	case "version", "-version", "--version":
 		fmt.Fprintln(s.out, version())
 	default:
-		err = usageError(fmt.Sprintf("there is no command %q", command), "the commands are get, head, put, delete and doctor; presign -h shows more")
+		err = usageError(fmt.Sprintf("there is no command %q", command), "the commands are get, head, put, delete, fetch and doctor; presign -h shows more")
 	}
 	var some *partial
 	switch {
@@ -83,10 +87,13 @@ func (e *hinted) Error() string { return e.what }
 func usageError(what, hint string) error { return &hinted{what, hint} }
 
 // partial says that some keys failed. Each was told of when it did.
-type partial struct{ failed, of int }
+type partial struct {
+	failed, of int
+	what       string // key, if it is empty
+}
 
 func (e *partial) Error() string {
-	return fmt.Sprintf("%d of %s failed", e.failed, counted(e.of, "key"))
+	return fmt.Sprintf("%d of %s failed", e.failed, counted(e.of, cmp.Or(e.what, "key")))
 }
 
 // counted is a number of things.

@@ -361,7 +361,7 @@ func TestOut(t *testing.T) {
 // Every help fits a terminal of 24 lines and 80 columns.
 func TestHelp(t *testing.T) {
 	b := newBed(t)
-	for _, args := range [][]string{{"-h"}, {"help"}, {"get", "-h"}, {"head", "-h"}, {"put", "-h"}, {"delete", "s3://b", "-h"}, {"doctor", "-h"}, {"completion", "-h"}} {
+	for _, args := range [][]string{{"-h"}, {"help"}, {"get", "-h"}, {"head", "-h"}, {"put", "-h"}, {"fetch", "-h"}, {"delete", "s3://b", "-h"}, {"doctor", "-h"}, {"completion", "-h"}} {
 		r := b.run(t, "", args...)
 		if lines := strings.Count(r.out, "\n"); r.status != 0 || lines == 0 || lines > 24 {
 			t.Errorf("%v: status %d, %d lines", args, r.status, lines)

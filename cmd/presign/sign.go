@@ -32,9 +32,25 @@ func sign(ctx context.Context, operation string, args []string, s streams) error
 	var o options
 	f := flag.NewFlagSet(operation, flag.ContinueOnError)
 	o.defineFlags(f)
+	var u uploading
+	if operation == "put" {
+		u.defineFlags(f)
+	}
 	positional, err := parse(f, args)
 	if err != nil {
 		return err
+	}
+	if operation == "put" && len(positional) > 0 && !strings.HasPrefix(positional[0], "s3://") {
+		return u.upload(ctx, &o, positional, s)
+	}
+	only := ""
+	f.Visit(func(set *flag.Flag) {
+		if slices.Contains([]string{"n", "v", "parallel", "parts-from", "follow-links"}, set.Name) {
+			only = "-" + set.Name
+		}
+	})
+	if only != "" {
+		return usageError(only+" goes with what is uploaded", "presign put DIR s3://BUCKET/PREFIX/ uploads; presign put s3://BUCKET KEY ... signs only")
 	}
 	if !slices.Contains(formatNames(), o.format) {
 		return usageError(fmt.Sprintf("there is no format %q", oneLine(o.format)), "the formats are "+strings.Join(formatNames(), ", "))
@@ -85,7 +101,7 @@ func sign(ctx context.Context, operation string, args []string, s streams) error
 	case plan.Signed() == 0:
 		return fmt.Errorf("none of %s was signed", counted(plan.Keys()+g.failed, "key"))
 	}
-	return &partial{failed, plan.Keys() + g.failed}
+	return &partial{failed: failed, of: plan.Keys() + g.failed}
 }
 
 // gather finds the keys: arguments, a list, or what is there.
@@ -232,7 +248,7 @@ func (o *options) fromService(ctx context.Context, keys []string, operation stri
 	case j.signed == 0:
 		return fmt.Errorf("none of %s was signed", counted(failed, "key"))
 	}
-	return &partial{failed, failed + j.signed}
+	return &partial{failed: failed, of: failed + j.signed}
 }
 
 func (h *here) plan(ctx context.Context, text []byte, count int) (*bulk.Plan, error) {

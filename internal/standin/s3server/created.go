@@ -34,13 +34,31 @@ type Created struct {
 	Size        int64
 }
 
-// statusWriter notes the status of an answer.
+// statusWriter notes the status of an answer, and gives the ETag of an object in parts their number.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
+	etag   func(etag string) (numbered string, inParts bool)
+	begun  bool
+}
+
+func (w *statusWriter) Write(p []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *statusWriter) begin() {
+	if w.begun {
+		return
+	}
+	w.begun = true
+	if numbered, ok := w.etag(w.Header().Get("ETag")); ok {
+		w.Header().Set("ETag", numbered)
+	}
 }
 
 func (w *statusWriter) WriteHeader(status int) {
+	w.begin()
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -32,8 +32,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	dropEmptyDelimiter(r)
-	noted := &statusWriter{w, http.StatusOK}
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		if etag := r.Header.Get(name); strings.HasSuffix(etag, `"`) {
+			if sum, _, inParts := strings.Cut(etag, "-"); inParts {
+				if numbered, ok := s.backend.numbered(place{bucket, key}, sum); ok && numbered == etag {
+					r.Header.Set(name, sum+`"`)
+				}
+			}
+		}
+	}
+	noted := &statusWriter{ResponseWriter: w, status: http.StatusOK, etag: func(etag string) (string, bool) {
+		return s.backend.numbered(place{bucket, key}, etag)
+	}}
 	s.objects.ServeHTTP(noted, r)
+	noted.begin() // a HEAD writes nothing
 	s.tellCreated(r, noted.status)
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"sort"
 	"strings"
@@ -49,7 +50,23 @@ func (p part) etag() string { return hex.EncodeToString(p.sum[:]) }
 type assembled struct {
 	parts [][]byte
 	size  int64
-	hash  []byte // MD5 of the parts' MD5s; S3 adds their number, for which gofakes3 has no room
+	hash  []byte // MD5 of the parts' MD5s; S3 adds their number, for which gofakes3 has no room: the gate does
+}
+
+// etag is as S3 gives it: with the number of parts.
+func (a *assembled) etag() string {
+	return fmt.Sprintf(`"%x-%d"`, a.hash, len(a.parts))
+}
+
+// numbered is the ETag of an object in parts, if that is what an ETag without the number is of.
+func (s *store) numbered(at place, etag string) (string, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	a := s.whole[at]
+	if a == nil || strings.Trim(etag, `"`) != hex.EncodeToString(a.hash) {
+		return "", false
+	}
+	return a.etag(), true
 }
 
 func newStore(clock gofakes3.TimeSource) *store {
@@ -119,7 +136,7 @@ func (s *store) CompleteMultipartUpload(ctx context.Context, bucket, key string,
 	}
 	s.whole[place{bucket, key}] = a
 	delete(s.uploads, id)
-	return "", `"` + hex.EncodeToString(a.hash) + `"`, nil
+	return "", a.etag(), nil
 }
 
 // AbortMultipartUpload drops an upload.
@@ -174,7 +191,7 @@ func (s *store) CopyObject(ctx context.Context, bucket, key, toBucket, toKey str
 	delete(s.whole, place{toBucket, toKey})
 	if a := s.whole[place{bucket, key}]; a != nil {
 		s.whole[place{toBucket, toKey}] = a
-		result.ETag = `"` + hex.EncodeToString(a.hash) + `"`
+		result.ETag = a.etag()
 	}
 	return result, nil
 }
@@ -233,7 +250,7 @@ func (s *store) ListBucket(ctx context.Context, bucket string, prefix *gofakes3.
 	}
 	for _, c := range list.Contents {
 		if a := s.whole[place{bucket, c.Key}]; a != nil {
-			c.Size, c.ETag = a.size, `"`+hex.EncodeToString(a.hash)+`"`
+			c.Size, c.ETag = a.size, a.etag()
 		}
 	}
 	return list, nil
