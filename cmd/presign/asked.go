@@ -71,6 +71,25 @@ func (b batch) cut(i, j int) batch {
 	return part
 }
 
+// distinct leaves out what is there before: a request's own repetitions collapse, and those of several requests do not.
+func (b batch) distinct() batch {
+	seen := make(map[string]struct{}, len(b.starts))
+	var d batch
+	for i := range b.starts {
+		item := b.cut(i, i+1).text
+		if _, twice := seen[string(item)]; twice {
+			continue
+		}
+		seen[string(item)] = struct{}{}
+		if len(d.starts) > 0 {
+			d.text = append(d.text, ',')
+		}
+		d.starts = append(d.starts, len(d.text))
+		d.text = append(d.text, item...)
+	}
+	return d
+}
+
 // batches cuts the keys into what a request may have.
 func (b batch) batches() (all []batch) {
 	for i := 0; i < len(b.starts); {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"bulkpresign/internal/awscreds"
 )
@@ -78,15 +79,33 @@ func newRemote(ctx context.Context, o *options) (*remote, error) {
 			return nil, usageError("the function's region is not known", "give -region, AWS_REGION, or the function's ARN")
 		}
 		if base == "" {
-			base = "https://lambda." + r.region + ".amazonaws.com"
-			if strings.HasPrefix(r.region, "cn-") {
-				base += ".cn"
-			}
+			e := s3.NewFromConfig(loaded).Options().EndpointOptions // which reads AWS_USE_FIPS_ENDPOINT and the like, of all services
+			base = lambdaEndpoint(r.region, e.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled, e.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled)
 		}
 		r.url = strings.TrimSuffix(base, "/") + "/2015-03-31/functions/" + url.PathEscape(o.function) + "/invocations"
 		return r, nil
 	}
 	return r, r.locate()
+}
+
+// lambdaEndpoint is where Lambda is in a region.
+//
+// https://docs.aws.amazon.com/general/latest/gr/lambda-service.html
+func lambdaEndpoint(region string, fips, dualStack bool) string {
+	service, domain := "lambda", "amazonaws.com"
+	china := strings.HasPrefix(region, "cn-")
+	switch {
+	case dualStack && china:
+		domain = "api.amazonwebservices.com.cn"
+	case dualStack:
+		domain = "api.aws"
+	case china:
+		domain += ".cn"
+	}
+	if fips {
+		service += "-fips"
+	}
+	return "https://" + service + "." + region + "." + domain
 }
 
 // locate reads from the URL what its requests are signed for.

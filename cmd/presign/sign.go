@@ -217,7 +217,9 @@ func (o *options) fromService(ctx context.Context, keys []string, operation stri
 	if g.under {
 		err = a.prefix(ctx, g.target.prefix, j.take)
 	} else {
-		err = a.all(ctx, batch{g.text, g.starts}, j.take)
+		keys := batch{g.text, g.starts}.distinct()
+		g.count = len(keys.starts)
+		err = a.all(ctx, keys, j.take)
 	}
 	asked := err
 	var no *refusal
