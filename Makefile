@@ -26,7 +26,7 @@ needs = @command -v $(1) >/dev/null || { echo "make $@: needs $(1); Debian has i
 # with warm caches.
 
 ##@ Begin here
-.PHONY: demo test local build install help
+.PHONY: demo test local build install package help
 demo: build ## The main job on embedded parts: upload, sign, download, compare. | | 10 s
 	@go run ./internal/cmd/local demo $(DEMO)
 
@@ -48,11 +48,14 @@ install: ## The command presign, one static file, into GOBIN (else GOPATH/bin). 
 	@CGO_ENABLED=0 go install -trimpath -ldflags "-s -w" ./cmd/presign
 	@to=$$(go env GOBIN); to=$${to:-$$(go env GOPATH)/bin}; "$$to/presign" -version && echo "in $$to"
 
+package: ## What deploys without the SAM CLI, into dist/: zips for both processors, a plain template. | Python | 30 s
+	@scripts/package
+
 help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ##@ Prove more than the tests do (verify/README.md)
-.PHONY: verify openapi uploads lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check
+.PHONY: verify openapi uploads lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check-package check
 verify: build ## Every operation and awkward key against five S3 servers. | root on Debian, Python | 3 min
 	go vet -C verify/servers ./...
 	go test -C verify/servers .
@@ -83,6 +86,9 @@ localstack: build ## Deploy to LocalStack (or LOCALSTACK=ministack) and use the 
 
 lint-template: build ## cfn-lint, checkov, parliament, tables and the functions' start over template.yaml. | Python | 1 min
 	verify/template/run.sh
+
+check-package: package ## The package deploys what template.yaml does, and is the same bytes when made again. | Python | 3 min
+	@.cache/lint-venv/bin/python verify/template/packaged.py . dist .cache/package
 
 check: build ## Would a deployment start? PARAMETERS="Bucket=photos ...", else samconfig.toml's. | Python 3.11 | 10 s
 	@verify/template/run.sh check $(PARAMETERS)
