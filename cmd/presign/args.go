@@ -31,6 +31,7 @@ type options struct {
 	// A service, instead of signing here.
 	function, url       string
 	tokenFile, tokenEnv string
+	job, results        string // folders in S3: of lists, and of what becomes of them
 }
 
 // defineFlags binds the flags to o.
@@ -68,6 +69,8 @@ func (o *options) defineFlags(f *flag.FlagSet) {
 	f.StringVar(&o.url, "url", "", "")
 	f.StringVar(&o.tokenFile, "token-file", "", "")
 	f.StringVar(&o.tokenEnv, "token-env", "", "")
+	f.StringVar(&o.job, "job", "", "")
+	f.StringVar(&o.results, "results", "", "")
 	f.StringVar(&o.out, "out", "", "")
 	f.StringVar(&o.region, "region", "", "")
 	f.StringVar(&o.profile, "profile", "", "")

@@ -38,8 +38,7 @@ const signUsage = `presign %[1]s [flags] s3://BUCKET[/PREFIX] [KEY ...]
   -list-format NAME  where its name does not say: txt, csv, tsv, jsonl, json,
                      parquet, inventory (one CSV of it), batch-report
   -key-encoding NAME how it writes keys: none, percent (S3 Batch Operations),
-                     form (S3 Inventory), uri
-  -extra-columns ignore   pass over unknown columns
+                     form (S3 Inventory), uri; -extra-columns ignore
   -expires TIME      15m, 12h, 7d, or seconds; 15m where it is not given
   -format FORMAT     url (one a line), json, compact, ndjson, csv, uri-list,
                      aria2, curl
@@ -50,6 +49,7 @@ const signUsage = `presign %[1]s [flags] s3://BUCKET[/PREFIX] [KEY ...]
   -function NAME     ask a deployed function (a name or an ARN), by Invoke
   -url URL           ask a deployed service, signed; or with a token:
   -token-file FILE, -token-env VARIABLE    where the token is
+  -job s3://B/manifests/ -results s3://B/results/    a long list, as a job
   -endpoint-url URL  another S3 than AWS's; it stands in every URL
   -addressing STYLE  virtual or path
 
@@ -159,7 +159,7 @@ func version() string {
 // commands and flags that a shell may complete.
 var (
 	commandNames = []string{"get", "head", "put", "delete", "fetch", "doctor", "completion", "help", "version"}
-	flagNames    = []string{"-f", "-list-format", "-key-encoding", "-extra-columns", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing", "-function", "-url", "-token-file", "-token-env", "-response", "-json", "-n", "-v", "-parallel", "-parts-from", "-follow-links", "-to"}
+	flagNames    = []string{"-f", "-list-format", "-key-encoding", "-extra-columns", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing", "-function", "-url", "-token-file", "-token-env", "-response", "-json", "-n", "-v", "-parallel", "-parts-from", "-follow-links", "-to", "-job", "-results"}
 )
 
 // complete writes a shell's completion.

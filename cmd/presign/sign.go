@@ -66,6 +66,9 @@ func sign(ctx context.Context, operation string, args []string, s streams) error
 	g := gathering{target: t, operation: op, tell: func(format string, args ...any) {
 		fmt.Fprintf(s.err, "presign: "+format+"\n", args...)
 	}}
+	if o.job != "" || o.results != "" {
+		return o.asJob(ctx, positional[1:], operation, &g, s)
+	}
 	if o.url != "" || o.function != "" {
 		return o.fromService(ctx, positional[1:], operation, &g, s)
 	}
