@@ -55,7 +55,7 @@ help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ##@ Prove more than the tests do (verify/README.md)
-.PHONY: verify openapi uploads lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check-package check
+.PHONY: verify openapi uploads page lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check-package check
 verify: build ## Every operation and awkward key against five S3 servers. | root on Debian, Python | 3 min
 	go vet -C verify/servers ./...
 	go test -C verify/servers .
@@ -70,6 +70,9 @@ openapi: build ## openapi.yaml linted, the service asked by schemathesis, typed 
 
 uploads: build ## Whole uploads: curl, Python, Node, Uppy in Chromium; in parts, paused, damaged. | root on Debian, Python, Node | 3 min
 	verify/uploads/run.sh
+
+page: build ## The page in Chromium: sign, download, upload, keyboard, axe. PAGE="-pictures docs/pictures" | root on Debian, Node | 1 min
+	verify/page/run.sh $(PAGE)
 
 lists: build ## Lists as real tools write them, signed: AWS CLI, boto3, pandas, DuckDB, rclone, ... | root on Debian, Python | 20 s
 	verify/lists/run.sh

@@ -25,7 +25,7 @@ export function send(task, {progress, signal, known} = {}) {
     x.onload = end(() => {
       const error = x.status >= 300 || x.responseText.includes('<Error>')
       if (error) reject(refusal(x.status, x.responseText))
-      else resolve({status: x.status, etag: x.getResponseHeader('etag'), type: x.getResponseHeader('content-type'), range: x.getResponseHeader('content-range'), length: x.getResponseHeader('content-length')})
+      else resolve({status: x.status, headers: new Map(x.getAllResponseHeaders().trim().split(/\r?\n/).map((l) => [l.slice(0, l.indexOf(':')).toLowerCase(), l.slice(l.indexOf(':') + 2)]))})
     })
     x.send(task.body ?? null)
   })

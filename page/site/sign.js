@@ -5,7 +5,7 @@ import {send} from './s3.js'
 import {service, sign, text} from './service.js'
 
 const step = 200 // rows that are shown at a time
-const long = 200_000 // characters that the text field is given at most: it is slow with more
+const long = 50_000 // characters that the text field is given at most: it is slow with more
 
 let list = null // a list that is too long for the field: {text, name}
 let request, answer, all = [], shown = step, timer
@@ -22,6 +22,13 @@ export function startSign(examine) {
   suggest()
   by('add-option').addEventListener('click', () => addOption().querySelector('input').focus())
   by('keys').addEventListener('input', note)
+  by('keys').addEventListener('paste', (e) => { // a browser takes minutes to paste ten thousand lines
+    const text = e.clipboardData?.getData('text/plain') ?? ''
+    if (text.length <= long) return
+    e.preventDefault()
+    list = {text, name: ''}
+    note()
+  })
   by('list-file').addEventListener('change', (e) => { take(e.target.files[0]); e.target.value = '' })
   dropping(by('sign-drop'), (files) => take(files[0]))
   by('list-away').addEventListener('click', () => { list = null; note(); by('keys').focus() })
@@ -194,11 +201,11 @@ async function test(r, told, examine) {
   const method = answer.operation === 'HeadObject' ? 'HEAD' : 'GET'
   try {
     const got = await send({method, url: r.url, headers: {...r.headers, ...method === 'GET' && !r.headers?.range && {range: 'bytes=0-0'}}})
-    const size = got.range?.split('/')[1] ?? got.length
+    const size = got.headers.get('content-range')?.split('/')[1] ?? (got.status === 200 ? got.headers.get('content-length') : null), type = got.headers.get('content-type')
     told.className = 'good'
-    told.replaceChildren(`Works${size && size !== '*' ? `: ${bytes(Number(size))}` : ''}${got.type ? `, ${got.type}` : ''}`)
+    told.replaceChildren(`Works${size && size !== '*' ? `: ${bytes(Number(size))}` : ''}${type ? `, ${type}` : ''}`)
   } catch (e) {
-    if (e.message === 'S3 answers InvalidRange' || e.code === 'InvalidRange') { // an empty object has no first byte
+    if (e.code === 'InvalidRange') { // an empty object has no first byte
       told.className = 'good'
       told.replaceChildren('Works: 0 bytes')
       return

@@ -223,8 +223,8 @@ class Upload {
       await (this.resigning ??= this.resign().finally(() => { this.resigning = null }))
       if (!this.etags[n]) got = await this.again(signal, attempt)
     }
-    if (got && !got.etag) throw new Refused('S3 took a part and does not let this page read its ETag: the bucket\'s CORS rules must have ExposeHeaders: ETag (guardrails/cors.json is such a set of rules).')
-    if (got) this.etags[n] = got.etag
+    if (got && !got.headers.get('etag')) throw new Refused('S3 took a part and does not let this page read its ETag: the bucket\'s CORS rules must have ExposeHeaders: ETag (guardrails/cors.json is such a set of rules).')
+    if (got) this.etags[n] = got.headers.get('etag')
     this.parts.set(n, body.size)
     this.progress()
   }

@@ -29,6 +29,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"bulkpresign/internal/standin/runtimeapi"
+	"bulkpresign/verify/gateway"
 )
 
 const (
@@ -76,7 +77,7 @@ func (b *bench) run(ctx context.Context, function, server, uppy string, small, l
 	defer os.RemoveAll(b.scratch)
 	root := aws.Credentials{AccessKeyID: "AKIA" + rand.Text()[:16], SecretAccessKey: rand.Text()}
 	session := aws.Credentials{AccessKeyID: "ASIA" + rand.Text()[:16], SecretAccessKey: rand.Text(), SessionToken: rand.Text() + "/+" + rand.Text() + "=="}
-	endpoint, stop, err := startServer(ctx, server, b.scratch, root, session)
+	endpoint, stop, err := gateway.Start(ctx, server, b.scratch, region, root, session)
 	if err != nil {
 		return err
 	}
@@ -129,52 +130,6 @@ func (b *bench) report(what string, began time.Time, problem string) {
 		return
 	}
 	fmt.Printf("ok   %s, in %.1f s\n", what, time.Since(began).Seconds())
-}
-
-// startServer starts the gateway on a free port.
-func startServer(ctx context.Context, binary, scratch string, root, session aws.Credentials) (endpoint string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	address := l.Addr().String()
-	l.Close()
-	dir := filepath.Join(scratch, "server")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return "", nil, err
-	}
-	configuration, err := json.Marshal(map[string]any{
-		"Address": address, "Region": region, "Dir": dir, "RootAccess": root.AccessKeyID, "RootSecret": root.SecretAccessKey,
-		"Sessions": []map[string]any{{
-			"Access": session.AccessKeyID, "Secret": session.SecretAccessKey, "Token": session.SessionToken, "Expires": time.Now().Add(time.Hour),
-		}},
-	})
-	if err != nil {
-		return "", nil, err
-	}
-	cmd := exec.CommandContext(ctx, binary)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() { stdin.Close(); cmd.Process.Kill(); cmd.Wait() }
-	if _, err := stdin.Write(append(configuration, '\n')); err != nil {
-		stop()
-		return "", nil, err
-	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			conn.Close()
-			return "http://" + address, stop, nil
-		}
-		if time.Now().After(deadline) {
-			stop()
-			return "", nil, errors.New("the server does not come up")
-		}
-	}
 }
 
 // prepare makes the bucket, and lets the front's page use it.

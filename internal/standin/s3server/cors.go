@@ -2,6 +2,9 @@ package s3server
 
 import "net/http"
 
+// exposed are the headers that a page may read.
+const exposed = "ETag, Content-Range, x-amz-request-id, x-amz-version-id"
+
 // cors answers a browser's question before it sends (a preflight), which is never signed, and reports whether it
 // was one. To everything else, errors too, it adds what lets a page read the answer. It is as a bucket whose rules
 // allow every origin and every header: a pre-signed URL may ask the client for any that S3 knows.
@@ -10,7 +13,7 @@ import "net/http"
 func cors(w http.ResponseWriter, r *http.Request) (answered bool) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "ETag, Content-Range, x-amz-request-id, x-amz-version-id")
+	h.Set("Access-Control-Expose-Headers", exposed)
 	if r.Method != http.MethodOptions {
 		return false
 	}

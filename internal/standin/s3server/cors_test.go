@@ -42,6 +42,22 @@ func TestCORS(t *testing.T) {
 	if resp := ask("OPTIONS", nil); resp.StatusCode != 400 {
 		t.Errorf("OPTIONS without an origin: %d", resp.StatusCode)
 	}
+	// Whoever stored the object, its part of it can be read, and how long it is.
+	if err := s.Put(bucket, "a", []byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	p, err := presigner(s.Endpoint(), region, permanent).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a")})
+	q := signed(t, p, err)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", q.url, nil)
+	if err != nil {
+		t.Fatal("no request")
+	}
+	r.Header.Set("Range", "bytes=0-0")
+	if resp, err := http.DefaultClient.Do(r); err != nil {
+		t.Error("no answer")
+	} else if resp.Body.Close(); resp.StatusCode != 206 || !strings.Contains(resp.Header.Get("Access-Control-Expose-Headers"), "Content-Range") {
+		t.Errorf("a range: %d, exposes %q", resp.StatusCode, resp.Header.Get("Access-Control-Expose-Headers"))
+	}
 	if resp := ask("GET", map[string]string{"Origin": "https://page.example"}); resp.StatusCode != 403 || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("an error: %d, for %q", resp.StatusCode, resp.Header.Get("Access-Control-Allow-Origin"))
 	}

@@ -52,6 +52,7 @@ func (w *statusWriter) begin() {
 		return
 	}
 	w.begun = true
+	w.Header().Set("Access-Control-Expose-Headers", exposed) // gofakes3 has set its own
 	if numbered, ok := w.etag(w.Header().Get("ETag")); ok {
 		w.Header().Set("ETag", numbered)
 	}
