@@ -55,7 +55,7 @@ help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ##@ Prove more than the tests do (verify/README.md)
-.PHONY: verify openapi uploads page lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check-package check
+.PHONY: verify openapi uploads page lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check-package examples check
 verify: build ## Every operation and awkward key against five S3 servers. | root on Debian, Python | 3 min
 	go vet -C verify/servers ./...
 	go test -C verify/servers .
@@ -92,6 +92,9 @@ lint-template: build ## cfn-lint, checkov, parliament, tables and the functions'
 
 check-package: package ## The package deploys what template.yaml does, and is the same bytes when made again. | Python | 3 min
 	@.cache/lint-venv/bin/python verify/template/packaged.py . dist .cache/package
+
+examples: package ## examples/terraform and examples/cdk, against the package; CDK's is synthesized. | Python, Node | 1 min
+	@verify/template/examples.sh
 
 check: build ## Would a deployment start? PARAMETERS="Bucket=photos ...", else samconfig.toml's. | Python 3.11 | 10 s
 	@verify/template/run.sh check $(PARAMETERS)

@@ -7,7 +7,7 @@ the transformed template, as it is by default and with everything on that can be
 table of docs/deploy.md. IAM linters, however, do not know what Fn::If means and let through what they cannot read, so the
 conditions are decided here for a table of parameters; parliament then reads real policies and roles.py says what each must
 grant, no more and no less. The documents in guardrails/ are held against the template, and the metrics that it watches
-against docs/audit.md. settings.py shows that what a parameter says takes effect, and that the real functions start.
+against docs/audit.md. policies.py holds examples/policies/ against what it is for. settings.py shows that what a parameter says takes effect, and that the real functions start.
 
 Prints one line for each finding, then one line of figures. Exits 0 when there is no finding.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import parliament
 
+from policies import check_policies_to_take
 from roles import CARRIED, KEY, POLICIES
 from settings import check_called, check_settings, check_starts
 from stack import ACCOUNT, REGION, Stack, translate
@@ -366,6 +367,8 @@ def main():
     default, everything = translate(source), translate(source, EVERYTHING)
     findings = check_structure(everything) + check_callers("HttpApi", default)
     findings += check_guardrails(default, source.parent / "guardrails")
+    findings += check_policies_to_take(
+        source.parent / "examples/policies", {r["Type"] for r in everything["Resources"].values()}, parliament_on)
     findings += check_deployment(default, everything)
     findings += check_metrics(everything, source.parent / "docs/audit.md")
     findings += check_settings(default) + check_called(default)
