@@ -12,6 +12,7 @@
 package sqssource
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,7 +48,7 @@ type Source struct {
 
 	BatchSize      int           // most messages in one event, default 10
 	BatchingWindow time.Duration // how long a batch may be gathered after its first message; 0: what one receive gives
-	MaxConcurrency int           // events under way at the same time, default 2, which is Lambda's least
+	MaxConcurrency int           // events under way at the same time, default 2, which is the least that Lambda takes
 
 	// ReportBatchItemFailures takes the function at its word about single messages. Without it a batch is done
 	// when the function did not fail.
@@ -74,7 +75,7 @@ func (s *Source) Run(ctx context.Context) error {
 		// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 		return errors.New("sqssource: a batch of more than 10 messages needs a batching window of a second at least")
 	}
-	pollers := max(s.MaxConcurrency, 2)
+	pollers := cmp.Or(s.MaxConcurrency, 2)
 	failures := make([]error, pollers)
 	var wg sync.WaitGroup
 	for i := range pollers {
