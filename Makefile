@@ -55,7 +55,7 @@ help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ##@ Prove more than the tests do (verify/README.md)
-.PHONY: verify openapi uploads page lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check-package examples check
+.PHONY: verify openapi snippets uploads page lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check-package examples check
 verify: build ## Every operation and awkward key against five S3 servers. | root on Debian, Python | 3 min
 	go vet -C verify/servers ./...
 	go test -C verify/servers .
@@ -67,6 +67,9 @@ clients: build ## Real clients use the URLs: curl, wget, aria2c, Python, Node, C
 
 openapi: build ## openapi.yaml linted, the service asked by schemathesis, typed clients generated and used. | Python, Node | 2 min
 	verify/openapi/run.sh
+
+snippets: build ## Each file of examples/snippets asks the local service, and its URLs work. | curl, Chromium, Python, Node | 20 s
+	verify/snippets/run.sh
 
 uploads: build ## Whole uploads: curl, Python, Node, Uppy in Chromium; in parts, paused, damaged. | root on Debian, Python, Node | 3 min
 	verify/uploads/run.sh

@@ -1,0 +1,64 @@
+#!/bin/sh
+# make snippets: each file of examples/snippets asks the local service as it stands there; what it prints must work.
+set -eu
+cd "$(dirname "$0")/../.."
+
+fail() { echo "snippets: $*" >&2; exit 1; }
+
+[ -x bin/api/bootstrap ] && [ -x bin/jobs/bootstrap ] || fail "bin/api/bootstrap or bin/jobs/bootstrap is not there; make build builds them"
+for program in curl node npm chromium; do
+	command -v $program >/dev/null || fail "needs $program; on Debian: apt-get install curl nodejs npm chromium"
+done
+scripts/venv.sh verify/snippets/requirements.txt .cache/snippets-venv
+python=$PWD/.cache/snippets-venv/bin/python
+work=$PWD/.cache/snippets
+mkdir -p "$work" .cache/bin
+cmp -s verify/snippets/package.json "$work/package.json" && [ -d "$work/node_modules/aws4fetch" ] || {
+	cp verify/snippets/package.json "$work/"
+	npm install --prefix "$work" --ignore-scripts --no-audit --no-fund --silent
+}
+cp examples/snippets/aws4fetch.mjs "$work/" # Node looks for a package beside the file that imports it
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY AWS_SESSION_TOKEN AWS_PROFILE
+
+# A host for browser.html, on a port of its own choice: the origin that the service must know.
+"$python" -u -m http.server --bind 127.0.0.1 --directory examples/snippets 0 >"$work/pages.log" 2>&1 &
+pages=$!
+trap 'kill $pages 2>/dev/null || true' EXIT
+for _ in $(seq 100); do
+	origin=$(sed -n 's|.*(\(http://[0-9.:]*\)/).*|\1|p' "$work/pages.log")
+	[ -z "$origin" ] || break
+	sleep 0.1
+done
+[ -n "$origin" ] || fail "no host for browser.html comes up"
+. verify/snippets/serve.sh
+serve "$work" -origins "$origin"
+
+browser() {
+	chromium --headless --no-sandbox --disable-quic --disable-background-networking --disable-component-update --disable-sync --no-first-run \
+		--user-data-dir="$work/chromium" --virtual-time-budget=10000 --dump-dom "$origin/browser.html?service=$PRESIGN_URL" 2>/dev/null |
+		grep -o 'href="[^"]*"' | sed 's/^href="//; s/"$//; s/&amp;/\&/g'
+}
+
+count=0
+# works NAME COMMAND: what it prints is two URLs, of the two objects.
+works() {
+	name=$1
+	shift
+	"$@" >"$work/urls" 2>"$work/errors" || { sed -E 's/(X-Amz-[A-Za-z-]+=)[^&" ]+/\1.../g' "$work/errors" >&2; fail "$name fails"; }
+	got=$(tr -d '\r' <"$work/urls" | grep '^http' | while read -r url; do curl -sf "$url" | cksum; done | sort)
+	[ "$got" = "$wanted" ] || fail "$name: the URLs do not lead to the two objects"
+	echo "$name: 2 URLs, both work"
+	count=$((count + 1))
+}
+s3() { curl -sf --aws-sigv4 "aws:amz:$AWS_REGION:s3" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "$AWS_ENDPOINT_URL_S3/photos/$1"; }
+wanted=$({ s3 hello%20world.txt | cksum; s3 2026/05/star.svg | cksum; } | sort)
+[ "$(echo "$wanted" | wc -l)" = 2 ] && ! echo "$wanted" | grep -q ' 0$' || fail "the two objects are not there"
+
+works curl.sh sh examples/snippets/curl.sh
+works http_requests.py "$python" examples/snippets/http_requests.py
+works lambda_invoke.py "$python" examples/snippets/lambda_invoke.py
+works fetch.mjs node examples/snippets/fetch.mjs
+works aws4fetch.mjs node "$work/aws4fetch.mjs"
+works browser.html browser
+works signed.go go run examples/snippets/signed.go
+echo "snippets: $count/7 work"
