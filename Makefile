@@ -55,7 +55,7 @@ help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ##@ Prove more than the tests do (verify/README.md)
-.PHONY: verify openapi snippets uploads page lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check-package examples check
+.PHONY: verify openapi snippets git-lfs uploads page lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check-package examples check
 verify: build ## Every operation and awkward key against five S3 servers. | root on Debian, Python | 3 min
 	go vet -C verify/servers ./...
 	go test -C verify/servers .
@@ -70,6 +70,9 @@ openapi: build ## openapi.yaml linted, the service asked by schemathesis, typed 
 
 snippets: build ## Each file of examples/snippets asks the local service, and its URLs work. | curl, Chromium, Python, Node | 20 s
 	verify/snippets/run.sh
+
+git-lfs: build ## The real git lfs pushes and clones through examples/git-lfs. | git-lfs, Python | 10 s
+	verify/gitlfs/run.sh
 
 uploads: build ## Whole uploads: curl, Python, Node, Uppy in Chromium; in parts, paused, damaged. | root on Debian, Python, Node | 3 min
 	verify/uploads/run.sh
