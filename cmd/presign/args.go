@@ -32,6 +32,7 @@ type options struct {
 	function, url       string
 	tokenFile, tokenEnv string
 	job, results        string // folders in S3: of lists, and of what becomes of them
+	machine             string // the ARN of a state machine that signs the list
 }
 
 // defineFlags binds the flags to o.
@@ -71,6 +72,7 @@ func (o *options) defineFlags(f *flag.FlagSet) {
 	f.StringVar(&o.tokenEnv, "token-env", "", "")
 	f.StringVar(&o.job, "job", "", "")
 	f.StringVar(&o.results, "results", "", "")
+	f.StringVar(&o.machine, "state-machine", "", "")
 	f.StringVar(&o.out, "out", "", "")
 	f.StringVar(&o.region, "region", "", "")
 	f.StringVar(&o.profile, "profile", "", "")

@@ -50,6 +50,7 @@ const signUsage = `presign %[1]s [flags] s3://BUCKET[/PREFIX] [KEY ...]
   -url URL           ask a deployed service, signed; or with a token:
   -token-file FILE, -token-env VARIABLE    where the token is
   -job s3://B/manifests/ -results s3://B/results/    a long list, as a job
+  -state-machine ARN in place of -results: signed by many functions at a time
   -endpoint-url URL  another S3 than AWS's; it stands in every URL
   -addressing STYLE  virtual or path
 
@@ -159,7 +160,7 @@ func version() string {
 // commands and flags that a shell may complete.
 var (
 	commandNames = []string{"get", "head", "put", "delete", "fetch", "doctor", "completion", "help", "version"}
-	flagNames    = []string{"-f", "-list-format", "-key-encoding", "-extra-columns", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing", "-function", "-url", "-token-file", "-token-env", "-response", "-json", "-n", "-v", "-parallel", "-parts-from", "-follow-links", "-to", "-job", "-results"}
+	flagNames    = []string{"-f", "-list-format", "-key-encoding", "-extra-columns", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing", "-function", "-url", "-token-file", "-token-env", "-response", "-json", "-n", "-v", "-parallel", "-parts-from", "-follow-links", "-to", "-job", "-results", "-state-machine"}
 )
 
 // complete writes a shell's completion.

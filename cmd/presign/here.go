@@ -21,6 +21,7 @@ import (
 
 // here signs on this machine, with the SDK's credential chain: environment, profiles, single sign-on, instance roles.
 type here struct {
+	config  aws.Config
 	service *bulk.Service
 	client  *s3.Client // to list with
 }
@@ -71,6 +72,7 @@ func newHere(ctx context.Context, o *options, bucket string) (*here, error) {
 		return nil, err
 	}
 	return &here{
+		config: loaded,
 		client: client,
 		service: &bulk.Service{
 			Policy: policy.Policy{

@@ -18,6 +18,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go"
 )
 
@@ -32,16 +33,22 @@ func (o *options) asJob(ctx context.Context, keys []string, operation string, g 
 		return usageError("a job is asked for by a list in S3", "give -job, or one of -function and -url")
 	case !slices.Contains(jobFormats, o.format):
 		return usageError("the result of a job is not "+o.format, "the formats are "+strings.Join(jobFormats, " and "))
-	case o.results == "":
+	case o.job == "":
+		return usageError("where lists are put is not known", "give -job s3://BUCKET/manifests/, as the deployment has it")
+	case o.machine != "" && o.results != "":
+		return usageError("an execution says where its result is", "leave -results out")
+	case o.machine == "" && o.results == "":
 		return usageError("where the job's result comes is not known", "give -results s3://BUCKET/results/, as the deployment has it")
 	}
 	into, err := parseTarget(o.job)
 	if err != nil {
 		return err
 	}
-	from, err := parseTarget(o.results)
-	if err != nil {
-		return err
+	var from target
+	if o.machine == "" {
+		if from, err = parseTarget(o.results); err != nil {
+			return err
+		}
 	}
 	if into.prefix != "" && !strings.HasSuffix(into.prefix, "/") || from.prefix != "" && !strings.HasSuffix(from.prefix, "/") {
 		return usageError("-job and -results are folders", "they end in /")
@@ -77,8 +84,29 @@ func (o *options) asJob(ctx context.Context, keys []string, operation string, g 
 		return err
 	}
 	base := "presign-" + hex.EncodeToString(name.Sum(nil)[:16]) + ".jsonl.gz"
-	key := into.prefix + base
 	j := &waitingJob{client: engine.client, results: from, base: base, began: time.Now()}
+	put := func(key string, metadata map[string]string) error {
+		_, err := j.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &into.bucket, Key: &key, Body: bytes.NewReader(list.Bytes()), Metadata: metadata})
+		if err != nil {
+			return fmt.Errorf("put the list into s3://%s/%s: %w", into.bucket, oneLine(into.prefix), plain(err))
+		}
+		return nil
+	}
+	if o.machine != "" {
+		key := into.prefix + scaleFolder + base
+		input := fmt.Appendf(nil, `%s,"manifest":%q}`, bytes.TrimSuffix(head, []byte(",")), "s3://"+into.bucket+"/"+key)
+		e := &execution{client: sfn.NewFromConfig(engine.config), machine: o.machine, name: strings.TrimSuffix(base, ".jsonl.gz")}
+		place, err := e.run(ctx, input, func() error { return put(key, nil) }, s.err, g.count)
+		if err != nil {
+			return err
+		}
+		found, err := j.read(ctx, place.Bucket, place.Key)
+		if err != nil {
+			return err
+		}
+		return j.write(ctx, found, o, g, s)
+	}
+	key := into.prefix + base
 	found, err := j.summary(ctx)
 	if err != nil {
 		return err
@@ -89,9 +117,8 @@ func (o *options) asJob(ctx context.Context, keys []string, operation string, g 
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			_, err := j.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &into.bucket, Key: &key, Body: bytes.NewReader(list.Bytes()), Metadata: metadata})
-			if err != nil {
-				return fmt.Errorf("put the list into s3://%s/%s: %w", into.bucket, oneLine(into.prefix), plain(err))
+			if err := put(key, metadata); err != nil {
+				return err
 			}
 		}
 		if found, err = j.wait(ctx, s.err, g.count); err != nil {
@@ -104,7 +131,7 @@ func (o *options) asJob(ctx context.Context, keys []string, operation string, g 
 // metadataOf is a request's head as a list's metadata.
 func metadataOf(head []byte) (map[string]string, error) {
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(append(bytes.TrimSuffix(head, []byte(",")), '}'), &members); err != nil {
+	if err := json.Unmarshal(fmt.Appendf(nil, "%s}", bytes.TrimSuffix(head, []byte(","))), &members); err != nil {
 		return nil, usageError("an option is given twice, or is none", "presign get -h")
 	}
 	all := make(map[string]string)
@@ -132,11 +159,15 @@ type jobSummary struct {
 	Signed    int64     `json:"signed"`
 	Entries   int64     `json:"entries"`
 	ExpiresAt time.Time `json:"expires_at"`
-	Result    *struct {
-		Bucket string `json:"bucket"`
-		Key    string `json:"key"`
-	} `json:"result"`
-	Error *reason `json:"error"`
+	Result    *place    `json:"result"`
+	Parts     []place   `json:"parts"` // of an execution, in order
+	Error     *reason   `json:"error"`
+}
+
+// place is an object.
+type place struct {
+	Bucket string `json:"bucket"`
+	Key    string `json:"key"`
 }
 
 // summary is the job's, or nil while there is none. One whose URLs have ended is none: the list is put again.
@@ -150,16 +181,10 @@ func (j *waitingJob) summary(ctx context.Context) (*jobSummary, error) {
 		if !strings.HasSuffix(aws.ToString(o.Key), "/summary.json") {
 			continue
 		}
-		text, err := j.get(ctx, j.results.bucket, *o.Key)
-		if err != nil {
-			return nil, err
-		}
-		found := new(jobSummary)
-		err = json.NewDecoder(io.LimitReader(text, maxRequest)).Decode(found)
-		text.Close()
+		found, err := j.read(ctx, j.results.bucket, *o.Key)
 		switch {
 		case err != nil:
-			return nil, errors.New("the job's summary cannot be read")
+			return nil, err
 		case found.Error != nil && o.LastModified != nil && o.LastModified.Before(j.began.Add(-time.Minute)):
 			j.ended = true // of an earlier call, which may be tried again
 		case found.Error != nil || time.Now().Before(found.ExpiresAt):
@@ -169,6 +194,20 @@ func (j *waitingJob) summary(ctx context.Context) (*jobSummary, error) {
 		}
 	}
 	return nil, nil
+}
+
+// read reads a summary.
+func (j *waitingJob) read(ctx context.Context, bucket, key string) (*jobSummary, error) {
+	text, err := j.get(ctx, bucket, key)
+	if err != nil {
+		return nil, err
+	}
+	defer text.Close()
+	found := new(jobSummary)
+	if json.NewDecoder(text).Decode(found) != nil {
+		return nil, errors.New("the job's summary cannot be read")
+	}
+	return found, nil
 }
 
 func (j *waitingJob) get(ctx context.Context, bucket, key string) (io.ReadCloser, error) {
@@ -202,13 +241,14 @@ func (j *waitingJob) write(ctx context.Context, found *jobSummary, o *options, g
 	if found.Error != nil {
 		return fmt.Errorf("the job failed: %s: %s", oneLine(found.Error.Code), oneLine(found.Error.Message))
 	}
-	if found.Result == nil {
+	parts := found.Parts
+	if found.Result != nil {
+		parts = []place{*found.Result}
+	}
+	if len(parts) == 0 {
 		return errors.New("the job has no result")
 	}
-	body, err := j.get(ctx, found.Result.Bucket, found.Result.Key)
-	if err != nil {
-		return err
-	}
+	body := &inOrder{open: func(p place) (io.ReadCloser, error) { return j.get(ctx, p.Bucket, p.Key) }, parts: parts}
 	defer body.Close()
 	z, err := gzip.NewReader(body)
 	if err != nil {

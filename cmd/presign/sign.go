@@ -66,7 +66,7 @@ func sign(ctx context.Context, operation string, args []string, s streams) error
 	g := gathering{target: t, operation: op, tell: func(format string, args ...any) {
 		fmt.Fprintf(s.err, "presign: "+format+"\n", args...)
 	}}
-	if o.job != "" || o.results != "" {
+	if o.job != "" || o.results != "" || o.machine != "" {
 		return o.asJob(ctx, positional[1:], operation, &g, s)
 	}
 	if o.url != "" || o.function != "" {

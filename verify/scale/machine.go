@@ -93,16 +93,23 @@ func (m *machine) call(ctx context.Context, operation string, in, out any) error
 	return json.NewDecoder(response.Body).Decode(out)
 }
 
-// execute makes a machine of the file, runs an execution of it to its end and gives its status and output, or its error.
-func (m *machine) execute(ctx context.Context, name, execution string, input any) (status, output string, err error) {
+// create makes a machine of the file.
+func (m *machine) create(ctx context.Context, name string) (arn string, err error) {
 	text, err := definition()
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	var made struct{ StateMachineArn string }
-	if err := m.call(ctx, "CreateStateMachine", map[string]any{
+	err = m.call(ctx, "CreateStateMachine", map[string]any{
 		"name": name, "definition": text, "roleArn": "arn:aws:iam::000000000000:role/states", "type": "STANDARD",
-	}, &made); err != nil {
+	}, &made)
+	return made.StateMachineArn, err
+}
+
+// execute makes a machine of the file, runs an execution of it to its end and gives its status and output, or its error.
+func (m *machine) execute(ctx context.Context, name, execution string, input any) (status, output string, err error) {
+	arn, err := m.create(ctx, name)
+	if err != nil {
 		return "", "", err
 	}
 	request, err := json.Marshal(input)
@@ -110,7 +117,7 @@ func (m *machine) execute(ctx context.Context, name, execution string, input any
 		return "", "", err
 	}
 	var started struct{ ExecutionArn string }
-	if err := m.call(ctx, "StartExecution", map[string]any{"stateMachineArn": made.StateMachineArn, "name": execution, "input": string(request)}, &started); err != nil {
+	if err := m.call(ctx, "StartExecution", map[string]any{"stateMachineArn": arn, "name": execution, "input": string(request)}, &started); err != nil {
 		return "", "", err
 	}
 	for {

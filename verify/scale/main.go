@@ -1,6 +1,6 @@
 // Scale runs the state machine of statemachine/ as it is deployed, by LocalStack's interpreter, with the real jobs function as
 // its task: two inventories, one of CSV and one of Parquet, while S3 fails and functions are killed. An execution of each is made
-// to fail and is begun again. At the end the results must be exactly the input.
+// to fail and is begun again; then the command presign has a list signed. At the end the results must be exactly the input.
 //
 //	scale [-keys n] [-shards n] [-python file]
 //
@@ -43,13 +43,14 @@ func main() {
 	keys := flag.Int("keys", 10_000_000, "entries of the inventories together")
 	shards := flag.Int("shards", 40, "files of the inventories together; half are CSV, half Parquet")
 	binary := flag.String("function", "bin/jobs/bootstrap", "the built `binary`")
+	presign := flag.String("presign", ".cache/bin/presign", "the built `command`")
 	python := flag.String("python", "", "the `interpreter` of an environment with LocalStack")
 	seed := flag.Uint64("seed", 1, "of the faults")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	began := time.Now()
-	line, err := run(ctx, *keys, *shards, *binary, *python, *seed)
+	line, err := run(ctx, *keys, *shards, *binary, *python, *presign, *seed)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "scale:", err)
 		os.Exit(1)
@@ -70,7 +71,7 @@ type world struct {
 	machine     *machine
 }
 
-func run(ctx context.Context, keys, shards int, binary, python string, seed uint64) (string, error) {
+func run(ctx context.Context, keys, shards int, binary, python, presign string, seed uint64) (string, error) {
 	w := &world{
 		credentials: s3server.Credentials{AccessKeyID: "ASIA" + rand.Text()[:16], SecretAccessKey: rand.Text() + rand.Text()[:14],
 			SessionToken: rand.Text() + "/+=" + rand.Text(), Expires: time.Now().Add(12 * time.Hour)},
@@ -129,6 +130,9 @@ func run(ctx context.Context, keys, shards int, binary, python string, seed uint
 			return "", fmt.Errorf("%s: %w", format, err)
 		}
 		total, sampled = total+v.files*v.rows, sampled+n
+	}
+	if err := w.ask(ctx, presign); err != nil {
+		return "", err
 	}
 	counts := w.faults.Counts()
 	failures := 0

@@ -15,4 +15,5 @@ venv=.cache/$(basename "$requirements" .txt)-venv
 scripts/venv.sh "$requirements" "$venv"
 mkdir -p .cache/bin
 go build -o .cache/bin/scale ./verify/scale
+go build -o .cache/bin/presign ./cmd/presign
 exec .cache/bin/scale -python "$PWD/$venv/bin/python" "$@"
