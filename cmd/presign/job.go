@@ -94,7 +94,8 @@ func (o *options) asJob(ctx context.Context, keys []string, operation string, g 
 	}
 	if o.machine != "" {
 		key := into.prefix + scaleFolder + base
-		input := fmt.Appendf(nil, `%s,"manifest":%q}`, bytes.TrimSuffix(head, []byte(",")), "s3://"+into.bucket+"/"+key)
+		manifest, _ := json.Marshal("s3://" + into.bucket + "/" + key) // no string fails
+		input := fmt.Appendf(nil, `%s,"manifest":%s}`, bytes.TrimSuffix(head, []byte(",")), manifest)
 		e := &execution{client: sfn.NewFromConfig(engine.config), machine: o.machine, name: strings.TrimSuffix(base, ".jsonl.gz")}
 		place, err := e.run(ctx, input, func() error { return put(key, nil) }, s.err, g.count)
 		if err != nil {
