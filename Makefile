@@ -55,7 +55,7 @@ help: ## This list. | | at once
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ##@ Prove more than the tests do (verify/README.md)
-.PHONY: verify openapi snippets git-lfs uploads page lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check-package examples check
+.PHONY: verify openapi snippets git-lfs uploads page lists scale sam-local localstack clients chaos chaos-moto abuse security sbom lint-template check-package examples docs-test check
 verify: build ## Every operation and awkward key against five S3 servers. | root on Debian, Python | 3 min
 	go vet -C verify/servers ./...
 	go test -C verify/servers .
@@ -101,6 +101,12 @@ check-package: package ## The package deploys what template.yaml does, and is th
 
 examples: package ## examples/terraform and examples/cdk, against the package; CDK's is synthesized. | Python, Node | 1 min
 	@verify/template/examples.sh
+
+docs-test: build ## Every command of docs/tutorial.md, in order; links and anchors of all docs. | curl | 20 s
+	@go build -o bin/local ./internal/cmd/local
+	@CGO_ENABLED=0 go build -o bin/presign ./cmd/presign
+	@go run ./verify/docs docs/tutorial.md
+	go test ./internal/check/reference -run 'TestLinks'
 
 check: build ## Would a deployment start? PARAMETERS="Bucket=photos ...", else samconfig.toml's. | Python 3.11 | 10 s
 	@verify/template/run.sh check $(PARAMETERS)

@@ -4,7 +4,10 @@ set -eu
 cd "$(dirname "$0")/../.."
 fail() { echo "git-lfs: $*" >&2; exit 1; }
 [ -x bin/api/bootstrap ] || fail "bin/api/bootstrap is not there; make build builds it"
-command -v git-lfs >/dev/null || fail "needs git-lfs; on Debian: apt-get install git-lfs"
+if ! command -v git-lfs >/dev/null; then
+	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs git-lfs; only root on Debian gets it installed from here"
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends git-lfs; } >/dev/null || fail "could not install git-lfs"
+fi
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY AWS_SESSION_TOKEN AWS_PROFILE
 scripts/venv.sh verify/snippets/requirements.txt .cache/snippets-venv
 work=$PWD/.cache/gitlfs
