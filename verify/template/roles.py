@@ -192,8 +192,7 @@ POLICIES = {
         ("scale", HAVE_SCALE, shards("answers/results/*/shards.json") | MACHINE_TRACES),
         ("scale without traces, in a results bucket of the stack's own, under a key", {
             "Jobs": "true", "Scale": "true", "Tracing": "PassThrough", "ResultsPrefix": "x/", "ResultsKmsKeyArn": KEY},
-         shards("<ResultsStore>/x/*/shards.json") | {"UseResultsKeyThroughS3": ("kms:Decrypt", [KEY], {
-             "StringLike": {"kms:ViaService": ["s3.*.amazonaws.com", "s3.*.amazonaws.com.cn"]}})})]),
+         shards("<ResultsStore>/x/*/shards.json") | {"UseResultsKeyThroughS3": ("kms:Decrypt", [KEY], through_s3("<ResultsStore>", "<ResultsStore>/x/*"))})]),
     "NewVersionCheckRole": (own_log("api"), [("gradual", GRADUAL, {
         "CallVersions": ("lambda:InvokeFunction", [f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:ApiFunction:*"], {}),
         "TellCodeDeploy": ("codedeploy:PutLifecycleEventHookExecutionStatus", ["*"], {})})]),
