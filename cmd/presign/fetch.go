@@ -154,16 +154,7 @@ func (d *fetching) list(ctx context.Context, o *options, args []string, in io.Re
 func (d *fetching) file(ctx context.Context, w wanted) {
 	defer d.shown.file()
 	skipped, err := d.one(ctx, &w)
-	switch {
-	case err != nil && ctx.Err() != nil:
-	case err != nil:
-		d.tally.count(&d.tally.failed)
-		d.shown.tell("%s: %s", oneLine(w.key), explained(err))
-	case skipped:
-		d.tally.count(&d.tally.skipped)
-	default:
-		d.tally.count(&d.tally.done)
-	}
+	d.tally.told(ctx, d.shown, w.key, skipped, err)
 }
 
 func (d *fetching) one(ctx context.Context, w *wanted) (skipped bool, err error) {

@@ -1,12 +1,8 @@
 package main_test
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,33 +14,16 @@ var exported = regexp.MustCompile(`(AWS_[A-Z0-9_]+)=(\S+)`)
 // same result again.
 func TestJob(t *testing.T) {
 	b := newBed(t)
-	dir, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	serve := exec.CommandContext(t.Context(), filepath.Join(dir, "local"), "serve", "-functions", filepath.Join(dir, "bin"), "-addr", "127.0.0.1:0")
-	serve.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.home}
-	serve.Cancel = func() error { return serve.Process.Signal(os.Interrupt) }
-	out, err := serve.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := serve.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { serve.Wait() })
 	b.env = []string{"HOME=" + b.home, "PATH=" + os.Getenv("PATH"), "AWS_EC2_METADATA_DISABLED=true"}
-	for s := bufio.NewScanner(out); s.Scan(); {
-		if strings.Contains(s.Text(), "export ") {
-			for _, found := range exported.FindAllStringSubmatch(s.Text(), -1) {
-				b.env = append(b.env, found[1]+"="+found[2])
-			}
-			if strings.Contains(s.Text(), "AWS_ENDPOINT_URL_S3") {
-				break
-			}
+	serveLocal(t, b, func(line string) bool {
+		if !strings.Contains(line, "export ") {
+			return false
 		}
-	}
-	go io.Copy(io.Discard, out)
+		for _, found := range exported.FindAllStringSubmatch(line, -1) {
+			b.env = append(b.env, found[1]+"="+found[2])
+		}
+		return strings.Contains(line, "AWS_ENDPOINT_URL_S3")
+	})
 	var list strings.Builder
 	list.WriteString("hello world.txt\n../x\n")
 	const count = 20_000

@@ -42,7 +42,8 @@ type front struct {
 
 var addressOf = regexp.MustCompile(`HTTP +(http://[^/]+)/presign`)
 
-func newFront(t *testing.T, b *bed) *front {
+// serveLocal starts the service as make local does, and hands over what it prints until that is enough.
+func serveLocal(t *testing.T, b *bed, enough func(line string) bool) {
 	t.Helper()
 	dir, err := built()
 	if err != nil {
@@ -59,14 +60,20 @@ func newFront(t *testing.T, b *bed) *front {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { serve.Wait() })
-	var address string
-	scanner := bufio.NewScanner(out)
-	for address == "" && scanner.Scan() {
-		if found := addressOf.FindStringSubmatch(scanner.Text()); found != nil {
-			address = found[1]
-		}
+	for s := bufio.NewScanner(out); s.Scan() && !enough(s.Text()); {
 	}
 	go io.Copy(io.Discard, out)
+}
+
+func newFront(t *testing.T, b *bed) *front {
+	t.Helper()
+	var address string
+	serveLocal(t, b, func(line string) bool {
+		if found := addressOf.FindStringSubmatch(line); found != nil {
+			address = found[1]
+		}
+		return address != ""
+	})
 	target, err := url.Parse(address)
 	if err != nil || address == "" {
 		t.Fatal("the service does not start")

@@ -184,10 +184,24 @@ type tally struct {
 	unchecked             []string
 }
 
-func (t *tally) count(n *int) {
+// told counts how a file ended, and tells of one that failed.
+func (t *tally) told(ctx context.Context, p *progress, name string, skipped bool, err error) {
+	if err != nil && ctx.Err() != nil {
+		return // told of once, at the end
+	}
+	if err != nil {
+		p.tell("%s: %s", oneLine(name), explained(err))
+	}
 	t.mu.Lock()
-	*n++
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	switch {
+	case err != nil:
+		t.failed++
+	case skipped:
+		t.skipped++
+	default:
+		t.done++
+	}
 }
 
 // outcome is the call's, and a line about it.

@@ -241,16 +241,7 @@ func changed(f *os.File, was fs.FileInfo) error {
 func (u *uploading) file(ctx context.Context, f local) {
 	defer u.shown.file()
 	skipped, err := u.one(ctx, f)
-	switch {
-	case err != nil && ctx.Err() != nil: // told of once, at the end
-	case err != nil:
-		u.tally.count(&u.tally.failed)
-		u.shown.tell("%s: %s", oneLine(f.name), explained(err))
-	case skipped:
-		u.tally.count(&u.tally.skipped)
-	default:
-		u.tally.count(&u.tally.done)
-	}
+	u.tally.told(ctx, u.shown, f.name, skipped, err)
 }
 
 // explained is an error with its hint, and without a URL.
