@@ -26,6 +26,7 @@ import (
 // with End, however the request ended.
 type Record struct {
 	Source string // how the request came: http, direct, sqs, s3, eventbridge, states
+	Step   string // of the state machine: plan, sign, finish; else empty
 	ID     string // of the request within the invocation, such as a message's, or empty
 	Caller policy.Caller
 
@@ -155,6 +156,7 @@ func (r *Record) attributes() []slog.Attr {
 		}
 	}
 	text("source", r.Source)
+	text("step", r.Step)
 	text("id", r.ID)
 	text("job", r.Job)
 	if r.HandedOn {

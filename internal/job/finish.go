@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"bulkpresign/internal/audit"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/delivery"
 )
@@ -23,7 +24,8 @@ type Part struct {
 const reading = 16
 
 // finishStep puts the summaries of all shards together.
-func (r *Runner) finishStep(ctx context.Context, p *Planned) (*finishAnswer, error) {
+func (r *Runner) finishStep(ctx context.Context, p *Planned, rec *audit.Record) (*finishAnswer, error) {
+	rec.Job = p.Of.identity()
 	shards, err := r.readShards(ctx, p)
 	if err != nil {
 		return nil, err
@@ -56,6 +58,7 @@ func (r *Runner) finishStep(ctx context.Context, p *Planned) (*finishAnswer, err
 			return nil, err
 		}
 	}
+	rec.Bucket, rec.Operation = all.Bucket, all.Operation
 	if all.Entries == 0 {
 		return nil, &bulk.Error{Code: NothingToSign, Detail: "none of the lists has an entry, or no object has a key under the prefix"}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"bulkpresign/internal/audit"
 	"bulkpresign/internal/bulk"
 	"bulkpresign/internal/manifest"
 	"bulkpresign/internal/objects"
@@ -37,12 +38,13 @@ func (p *Planned) shardsName() string { return p.Of.Name() + "/shards.json" }
 
 // planStep finds the shards of a request and writes them down: one JSON array, an element for
 // each shard.
-func (r *Runner) planStep(ctx context.Context, e *stepEvent) (*planAnswer, error) {
-	plan, err := r.plan(ctx, e)
+func (r *Runner) planStep(ctx context.Context, e *stepEvent, rec *audit.Record) (*planAnswer, error) {
+	plan, err := r.plan(ctx, e, rec)
 	if err != nil {
 		return nil, err
 	}
 	of := Whole{Request: plan.text, Execution: e.Execution, Label: plan.label, ShardSize: plan.size}
+	rec.Job = of.identity()
 	p := &Planned{Of: of, Count: len(plan.shards)}
 	var text bytes.Buffer
 	text.WriteByte('[')
@@ -75,7 +77,7 @@ type plan struct {
 	shards []Shard // of which no more is filled in than what each reads
 }
 
-func (r *Runner) plan(ctx context.Context, e *stepEvent) (*plan, error) {
+func (r *Runner) plan(ctx context.Context, e *stepEvent, rec *audit.Record) (*plan, error) {
 	var text bytes.Buffer
 	if err := json.Compact(&text, e.Request); err != nil {
 		return nil, err
@@ -100,7 +102,12 @@ func (r *Runner) plan(ctx context.Context, e *stepEvent) (*plan, error) {
 	}
 	var allowed *bulk.Chunks
 	judge := func() (err error) {
-		allowed, err = r.Service.Chunks(ctx, policy.Caller{Kind: policy.Direct}, request)
+		rec.Bucket = request.Bucket
+		if allowed, err = r.Service.Chunks(ctx, policy.Caller{Kind: policy.Direct}, request); err == nil {
+			whole := allowed.Plan()
+			rec.Bucket, rec.Operation = whole.Bucket, whole.Operation.String()
+			rec.Decided(whole.Rules...)
+		}
 		return err
 	}
 	if request.Bucket != "" || request.Source == bulk.Prefix {

@@ -159,6 +159,59 @@ func TestShardsOfAPrefix(t *testing.T) {
 	}
 }
 
+// Each step leaves one record, whatever becomes of it; only that of a shard counts keys.
+func TestStepRecords(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	fn := b.start(t, 20*time.Second, `PRESIGN_POLICY={"rules":[{"name":"ours","effect":"allow","callers":[{"direct":true}],"prefixes":["in/"]}]}`)
+	b.put(t, "lists", "manifests/a.txt", []byte("in/a\nin/b\nin/../c\n"), nil)
+	b.scale(t, fn, `{"manifest":"s3://lists/manifests/a.txt","bucket":"photos"}`, 1000)
+	for _, event := range []string{
+		`{"step":"plan","request":{"prefix":"other/"}}`,
+		`{"step":"plan","request":{"manifest":"s3://lists/manifests/gone.txt"}}`,
+		`{"step":"finish","plan":{"of":{"request":"{}","label":"x","shard_bytes":1},"count":1}}`,
+		`{"step":"dance"}`,
+	} {
+		if _, err := fn.Invoke(t.Context(), []byte(event)); err == nil {
+			t.Errorf("%s succeeded", event)
+		}
+	}
+	type record struct {
+		Step, Bucket, Operation, Rule, Code string
+		Signed, Refused, Failed             float64
+	}
+	var got []record
+	jobs := map[string]bool{}
+	for _, r := range b.log.Records("KeysSigned") {
+		text := func(name string) string { s, _ := r[name].(string); return s }
+		got = append(got, record{
+			text("step"), text("bucket"), text("operation"), text("rule"), text("code"),
+			r["KeysSigned"].(float64), r["KeysRefused"].(float64), r["RequestsFailed"].(float64),
+		})
+		if text("source") != "states" {
+			t.Errorf("a record's source is %q", text("source"))
+		}
+		if text("step") != "sign" && text("code") == "" {
+			jobs[text("job")] = true
+		}
+	}
+	want := []record{
+		{Step: "plan", Bucket: "photos", Operation: "GetObject"},
+		{Step: "sign", Bucket: "photos", Operation: "GetObject", Rule: "ours", Signed: 2, Refused: 1},
+		{Step: "finish", Bucket: "photos", Operation: "GetObject"},
+		{Step: "plan", Code: "KeyNotAllowed"},
+		{Step: "plan", Code: "ManifestNotFound"},
+		{Step: "finish", Code: "InternalError", Failed: 1},
+		{Code: "InvalidRequest"},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if len(jobs) != 1 || jobs[""] {
+		t.Errorf("plan and finish of one execution name %d jobs", len(jobs))
+	}
+}
+
 // What is put where the state machine's lists lie starts no job.
 func TestScaleFolder(t *testing.T) {
 	t.Parallel()

@@ -91,7 +91,8 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 		job, err := r.load(ctx, in.handedOn)
 		if err != nil {
 			err = inResults(err)
-			in.record(rec, new(Summary), err)
+			in.record(rec, new(Summary))
+			rec.Failure = mayPass(err, deliverAgain)
 			rec.End(ctx, r.Log)
 			return nil, err
 		}
@@ -157,14 +158,31 @@ func (r *Runner) Run(ctx context.Context, in *Input) (*Summary, error) {
 	if in.Resume != nil && err == nil && !s.handedOn {
 		r.finish(ctx, in)
 	}
-	in.record(rec, s, err)
+	in.record(rec, s)
+	switch {
+	case err != nil:
+		rec.Failure = mayPass(err, deliverAgain)
+	case s.Error != nil:
+		rec.Failure = &bulk.Error{Code: s.Error.Code, Detail: s.Error.Message}
+	}
 	rec.End(ctx, r.Log)
 	return s, err
 }
 
+const deliverAgain = "the input must be delivered again"
+
+// mayPass is a failure, for a record, that trying again may mend.
+func mayPass(err error, what string) *bulk.Error {
+	failure := &bulk.Error{Code: bulk.InternalError, Detail: what, Cause: err}
+	if e := (*bulk.Error)(nil); errors.As(err, &e) {
+		failure.Code = e.Code
+	}
+	return failure
+}
+
 // record fills in what is known of a job when it ends. What an earlier invocation did of
 // it is in that one's record.
-func (in *Input) record(rec *audit.Record, s *Summary, err error) {
+func (in *Input) record(rec *audit.Record, s *Summary) {
 	var before bulk.Tally
 	if in.Resume != nil && s.Entries >= in.Resume.Stream.Tally.Entries {
 		before = in.Resume.Stream.Tally
@@ -189,15 +207,6 @@ func (in *Input) record(rec *audit.Record, s *Summary, err error) {
 	if l := s.Lifetime; l != nil {
 		rec.SignedAt, rec.ExpiresIn, rec.ExpiresAt, rec.Basis = l.SignedAt, l.ExpiresIn, l.ExpiresAt, l.Basis
 		rec.CredentialsUntil = l.CredentialsUntil
-	}
-	switch {
-	case err != nil:
-		rec.Failure = &bulk.Error{Code: bulk.InternalError, Detail: "the input must be delivered again", Cause: err}
-		if e := (*bulk.Error)(nil); errors.As(err, &e) {
-			rec.Failure.Code = e.Code
-		}
-	case s.Error != nil:
-		rec.Failure = &bulk.Error{Code: s.Error.Code, Detail: s.Error.Message}
 	}
 }
 
@@ -265,6 +274,7 @@ type signer interface {
 func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 	in := w.in
 	ref := in.Object
+	s.Source.Kind = "request" // as far as is known
 	switch {
 	case in.bad != nil:
 		if in.Request == nil {
@@ -274,10 +284,10 @@ func (r *Runner) resolve(ctx context.Context, w *work, s *Summary) (err error) {
 	case in.Shard != nil:
 		return r.resolveShard(ctx, w, s)
 	case in.Request != nil:
-		s.Source.Kind = "keys"
 		if w.request, err = r.decode(in.Request); err != nil {
 			return err
 		}
+		s.Source.Kind = "keys"
 	case r.holds(ref.Bucket, ref.Key):
 		s.Source = Source{Kind: "manifest", Manifest: &ref}
 		isRequest, err := r.openList(ctx, w, ref)

@@ -31,7 +31,11 @@ type Whole struct {
 
 // Name is its folder under the results prefix.
 func (w *Whole) Name() string {
-	return fileName(w.Label) + "-" + bucketevent.Identity("whole", w.Request, w.Execution, w.Label, fmt.Sprint(w.ShardSize))
+	return fileName(w.Label) + "-" + w.identity()
+}
+
+func (w *Whole) identity() string {
+	return bucketevent.Identity("whole", w.Request, w.Execution, w.Label, fmt.Sprint(w.ShardSize))
 }
 
 // Shard is a piece of a request's keys that is signed by itself. Of List, Inventory and Keys it
@@ -160,7 +164,6 @@ func (s *Shard) check() error {
 func (s *Shard) input() *Input {
 	return &Input{
 		Caller: policy.Caller{Kind: policy.Direct}, Identity: s.identity(), Request: []byte(s.Of.Request), Shard: s,
-		source: states,
 	}
 }
 
@@ -170,8 +173,9 @@ const states = "states"
 // signShard signs a shard, or goes on with it. What is there already, with URLs that work, is
 // not signed again. The summary may be HandedOn: then the same shard is to be signed again.
 // The error is for verdict.
-func (r *Runner) signShard(ctx context.Context, shard *Shard) (*Summary, error) {
+func (r *Runner) signShard(ctx context.Context, shard *Shard, rec *audit.Record) (*Summary, error) {
 	in := shard.input()
+	rec.Job = in.Identity
 	if before, err := r.earlierPart(ctx, in.summaryName()); err != nil {
 		return nil, inResults(err)
 	} else if before.live(r.Service.Now()) && before.Result != nil {
@@ -182,7 +186,6 @@ func (r *Runner) signShard(ctx context.Context, shard *Shard) (*Summary, error) 
 	if err != nil {
 		return nil, inResults(err)
 	}
-	rec := audit.Begin(states)
 	in.Resume = resume
 	s := new(Summary)
 	err = r.run(ctx, in, s)
@@ -204,12 +207,7 @@ func (r *Runner) signShard(ctx context.Context, shard *Shard) (*Summary, error) 
 	if resume != nil && (err == nil && !s.handedOn || permanent) {
 		r.finish(ctx, in)
 	}
-	if permanent {
-		in.record(rec, s, nil)
-	} else {
-		in.record(rec, s, err)
-	}
-	rec.End(ctx, r.Log)
+	in.record(rec, s)
 	return s, err
 }
 

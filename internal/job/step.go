@@ -11,9 +11,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
+	"bulkpresign/internal/audit"
 	"bulkpresign/internal/awserr"
 	"bulkpresign/internal/batchevent"
 	"bulkpresign/internal/bulk"
+	"bulkpresign/internal/policy"
 	"bulkpresign/internal/strictjson"
 )
 
@@ -106,22 +108,42 @@ func (r *Runner) step(ctx context.Context, payload []byte) ([]byte, error) {
 }
 
 func (r *Runner) doStep(ctx context.Context, payload []byte) (answer any, err error) {
+	rec := audit.Begin(states)
+	rec.Caller = policy.Caller{Kind: policy.Direct}
+	defer func() {
+		if p := recover(); p != nil {
+			err = r.panicked(ctx, p, rec.Step)
+		}
+		rec.Failure = stepFailure(err)
+		rec.End(ctx, r.Log)
+	}()
 	e, err := decodeStep(payload)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = r.panicked(ctx, p, e.Step)
-		}
-	}()
+	rec.Step = e.Step
 	switch e.Step {
 	case "plan":
-		return r.planStep(ctx, e)
+		return r.planStep(ctx, e, rec)
 	case "sign":
-		return r.signStep(ctx, e.Shard)
+		return r.signStep(ctx, e.Shard, rec)
 	}
-	return r.finishStep(ctx, e.Plan)
+	return r.finishStep(ctx, e.Plan, rec)
+}
+
+// stepFailure is why a step failed, as its record has it, or nil.
+func stepFailure(err error) *bulk.Error {
+	if err == nil {
+		return nil
+	}
+	if failure, permanent := verdict(err); permanent {
+		f := &bulk.Error{Code: failure.Code, Detail: failure.Message}
+		if asked := (*bulk.Error)(nil); errors.As(err, &asked) {
+			f.Rule = asked.Rule
+		}
+		return f
+	}
+	return mayPass(err, "the step may be tried again")
 }
 
 // decodeStep reads an event of the state machine. An error is a *bulk.Error.
@@ -158,8 +180,8 @@ func decodeStep(payload []byte) (e *stepEvent, err error) {
 }
 
 // signStep signs a shard.
-func (r *Runner) signStep(ctx context.Context, shard *Shard) (*signAnswer, error) {
-	s, err := r.signShard(ctx, shard)
+func (r *Runner) signStep(ctx context.Context, shard *Shard, rec *audit.Record) (*signAnswer, error) {
+	s, err := r.signShard(ctx, shard, rec)
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (s *Summary) warned(w Warnings) {
 
 // Source is what the result is of.
 type Source struct {
-	Kind     string       `json:"kind"` // keys, prefix, manifest, object
+	Kind     string       `json:"kind"` // keys, prefix, manifest, object; request: of what could not be read
 	Manifest *objects.Ref `json:"manifest,omitempty"`
 	Prefix   *string      `json:"prefix,omitempty"`
 	Object   *objects.Ref `json:"object,omitempty"`
