@@ -140,14 +140,15 @@ func Variables(source string) []string {
 	return slices.Compact(names)
 }
 
-var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+var link = regexp.MustCompile(`\]\(([^)\s]+)\)|\bsrc(?:set)?="([^"\s]+)"`)
 
-// Links are the targets of a Markdown document's links within the repository.
+// Links are the targets of a Markdown document's links and pictures within the repository.
 func Links(document string) []string {
 	var targets []string
 	for _, match := range link.FindAllStringSubmatch(prose(document), -1) {
-		if !strings.Contains(match[1], "://") && !strings.HasPrefix(match[1], "mailto:") {
-			targets = append(targets, match[1])
+		target := match[1] + match[2]
+		if !strings.Contains(target, "://") && !strings.HasPrefix(target, "mailto:") {
+			targets = append(targets, target)
 		}
 	}
 	return targets

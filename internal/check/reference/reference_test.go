@@ -1,6 +1,7 @@
 package reference_test
 
 import (
+	"encoding/xml"
 	"flag"
 	"os"
 	"path/filepath"
@@ -141,6 +142,32 @@ func TestLinks(t *testing.T) {
 			}
 			if !slices.Contains(reference.Anchors(string(headings)), anchor) {
 				t.Errorf("%s links to %s, and there is no such heading", document, link)
+			}
+		}
+	}
+}
+
+// What is drawn by hand reads in light and in dark, says what it shows, and loads nothing.
+func TestDiagrams(t *testing.T) {
+	for _, name := range []string{"system", "signing", "end", "job", "parts"} {
+		text := read(t, "docs/pictures/"+name+".svg")
+		var picture struct {
+			Title   string `xml:"title"`
+			Desc    string `xml:"desc"`
+			ViewBox string `xml:"viewBox,attr"`
+		}
+		if err := xml.Unmarshal([]byte(text), &picture); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if picture.Title == "" || picture.Desc == "" || picture.ViewBox == "" {
+			t.Errorf("%s has title %q, desc %q, viewBox %q", name, picture.Title, picture.Desc, picture.ViewBox)
+		}
+		if !strings.Contains(text, "prefers-color-scheme: dark") {
+			t.Errorf("%s is for light pages only", name)
+		}
+		for _, loads := range []string{"href=", "@import", "<script", "<image"} {
+			if strings.Contains(text, loads) {
+				t.Errorf("%s has %q", name, loads)
 			}
 		}
 	}
