@@ -184,6 +184,7 @@ async function uploads(p, service, method, name) {
     await p.click('#list-away')
   })
   await check('make local: 1 byte and 1 MB by PUT', () => uploads(p, service, 'PutObject'))
+  await check('make local: 1 byte and 1 MB by form', () => uploads(p, service, 'PostObject'))
   await check('make local: 200 MB in parts, paused and resumed', () => pausedAndResumed(p, service, 'film/'))
   await check('make local: a key in Arabic, up and down', async () => {
     const [folder, name] = arabic.split('/')

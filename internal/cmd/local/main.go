@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return demo(ctx, s, *events, *verbose, stdout)
 	case "serve":
 		flags.StringVar(&s.addr, "addr", "127.0.0.1:3000", "where to listen")
-		flags.StringVar(&s.operations, "operations", s.operations+",MultipartUpload", "what may be signed, as in PRESIGN_OPERATIONS")
+		flags.StringVar(&s.operations, "operations", s.operations+",PostObject,MultipartUpload", "what may be signed, as in PRESIGN_OPERATIONS")
 		flags.StringVar(&s.policy, "policy", "", "a file with rules for callers, as in PRESIGN_POLICY")
 		flags.StringVar(&s.origins, "origins", "", "origins of pages that may call, comma-separated")
 		if err := parse(flags, args[1:]); err != nil {

@@ -23,6 +23,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if cors(w, r) {
 		return
 	}
+	if isForm(r) {
+		if e := s.form(w, r); e != nil {
+			e.write(w, r)
+		}
+		return
+	}
 	e := s.authenticate(r)
 	if e == nil && hasNoLength(r) {
 		e = &refusal{411, "MissingContentLength", "You must provide the Content-Length HTTP header."}
@@ -151,37 +157,47 @@ func fromHeader(h http.Header) (authorization, *refusal) {
 }
 
 func (s *Server) check(r *http.Request, a authorization) *refusal {
-	scope := strings.Split(a.credential, "/")
+	if _, _, e := s.signer(a); e != nil {
+		return e
+	}
+	// Without this gofakes3 would look for the header in the query, and else answer as if a header had been sent
+	// and not signed. At S3 a header that was not sent makes another signature.
+	if missesHeader(r, a.signedHeaders) {
+		return doesNotMatch
+	}
+	return s.verify(r)
+}
+
+var doesNotMatch = &refusal{403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method."}
+
+// signer looks up who says to have signed, and for what: the parts of the scope, of which the first is the access key.
+func (s *Server) signer(a authorization) (c Credentials, scope []string, e *refusal) {
+	scope = strings.Split(a.credential, "/")
 	if len(scope) != 5 || scope[3] != "s3" || scope[4] != "aws4_request" {
-		return &refusal{400, a.malformed, `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/s3/aws4_request".`}
+		return c, nil, &refusal{400, a.malformed, `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/s3/aws4_request".`}
 	}
 	accessKey, date, region := scope[0], scope[1], scope[2]
 	if region != s.cfg.Region {
-		return &refusal{400, a.malformed, fmt.Sprintf("the region '%s' is wrong; expecting '%s'", region, s.cfg.Region)}
+		return c, nil, &refusal{400, a.malformed, fmt.Sprintf("the region '%s' is wrong; expecting '%s'", region, s.cfg.Region)}
 	}
 	if day, _, _ := strings.Cut(a.date, "T"); a.date != "" && day != date {
-		return &refusal{400, a.malformed, fmt.Sprintf("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", date, day)}
+		return c, nil, &refusal{400, a.malformed, fmt.Sprintf("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", date, day)}
 	}
 
 	// S3 does not know the access key of a session without its token.
 	c, known := s.credentials[accessKey]
 	if !known || c.SessionToken != "" && !a.hasToken {
-		return &refusal{403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."}
+		return c, nil, &refusal{403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."}
 	}
 	if a.hasToken && (c.SessionToken == "" || subtle.ConstantTimeCompare([]byte(a.token), []byte(c.SessionToken)) == 0) {
-		return &refusal{400, "InvalidToken", "The provided token is malformed or otherwise invalid."}
+		return c, nil, &refusal{400, "InvalidToken", "The provided token is malformed or otherwise invalid."}
 	}
 	if !c.Expires.IsZero() && !s.cfg.Now().Before(c.Expires) {
 		// S3 puts the token itself into this answer. Nobody needs that.
-		return &refusal{400, "ExpiredToken", "The provided token has expired."}
+		return c, nil, &refusal{400, "ExpiredToken", "The provided token has expired."}
 	}
 
-	// Without this gofakes3 would look for the header in the query, and else answer as if a header had been sent
-	// and not signed. At S3 a header that was not sent makes another signature.
-	if missesHeader(r, a.signedHeaders) {
-		return &refusal{403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method."}
-	}
-	return s.verify(r)
+	return c, scope, nil
 }
 
 // missesHeader reports whether a signed header was not sent.

@@ -3,7 +3,7 @@
 // Storage, protocol and the arithmetic of Signature Version 4 are gofakes3's, which knows nothing of this project's
 // signer, so an agreement between the two means something. In front stands a gate with what gofakes3 lets through:
 // the session token and its end, the region and the date of the credential scope, the form of X-Amz-Expires, signed
-// headers that were not sent, and requests that are not signed at all.
+// headers that were not sent, requests that are not signed at all, and forms, whose policies it does not look at.
 //
 // What it cannot show: like S3 itself it decodes the path before it verifies, so two spellings of one path are the
 // same to it. It does not compare bodies with a signed payload hash, and it does not know policies or ACLs: whoever
