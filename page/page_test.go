@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +45,51 @@ func TestFiles(t *testing.T) {
 	var settings page.Settings
 	if err := json.NewDecoder(served(t, "GET", "/config.json", "", "").Body).Decode(&settings); err != nil || settings.Service != "presign" || settings.Doctor != "doctor" {
 		t.Errorf("%+v, %v", settings, err)
+	}
+}
+
+// Whatever the page sends to the service a browser lets through: the HTTP API's rules, the function's own behind a REST API, and
+// those of make local are the same, and have it.
+func TestHeadersAreAllowed(t *testing.T) {
+	found := func(file, expression string) []string {
+		t.Helper()
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		match := regexp.MustCompile(expression).FindSubmatch(text)
+		if match == nil {
+			t.Fatalf("%s has no list of headers", file)
+		}
+		return strings.FieldsFunc(string(match[1]), func(c rune) bool { return strings.ContainsRune(`", `, c) })
+	}
+	template := found("../template.yaml", `allowHeaders:\s*\[([^]]*)\]`)
+	for file, expression := range map[string]string{
+		"../internal/gatewayevent/cors.go": `"access-control-allow-headers", "([^"]*)"`,
+		"../internal/cmd/local/machine.go": `Headers: +\[\]string\{([^}]*)\}`,
+	} {
+		if other := found(file, expression); !slices.Equal(other, template) {
+			t.Errorf("%s lets pages send %q, the template %q", file, other, template)
+		}
+	}
+	script, err := os.ReadFile("site/service.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := []string{"content-type", "accept"}
+	if !strings.Contains(string(script), `const headers = {'content-type': 'application/json', accept}`) {
+		t.Error("service.js begins its headers otherwise than is looked for here")
+	}
+	for _, match := range regexp.MustCompile(`headers(?:\.|\[')([a-z-]+)(?:'\])? = `).FindAllStringSubmatch(string(script), -1) {
+		sent = append(sent, match[1])
+	}
+	if len(sent) != 4 {
+		t.Errorf("the page sends %q", sent)
+	}
+	for _, header := range sent {
+		if !slices.Contains(template, header) {
+			t.Errorf("the page sends %s, which the service does not allow", header)
+		}
 	}
 }
 

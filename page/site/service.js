@@ -81,7 +81,7 @@ export async function text(request) {
 }
 
 // sign asks for URLs of any number of keys, in as few requests as the service takes, and hands each answer's rows on:
-// {key, part, url, headers, error, warning}. It returns the first answer, with the earliest end of all.
+// {key, part, url, headers, ends, error, warning}. It returns the first answer, with the earliest end of all.
 export async function sign(request, add) {
   if (request.prefix !== undefined) {
     let whole
@@ -120,7 +120,7 @@ const own = (object, key) => object && Object.hasOwn(object, key) ? object[key] 
 function rows(answer, keys) {
   const out = []
   for (const key of new Set(keys)) {
-    const row = {key, headers: own(answer.item_headers, key) ?? answer.headers, warning: own(answer.warnings, key)}
+    const row = {key, headers: own(answer.item_headers, key) ?? answer.headers, warning: own(answer.warnings, key), ends: Date.parse(answer.expires_at)}
     const signature = own(answer.signatures, key), parts = own(answer.part_urls, key)
     if (own(answer.errors, key)) out.push({...row, error: own(answer.errors, key)})
     else if (parts) for (const [part, url] of Object.entries(parts)) out.push({...row, part, url})

@@ -9,6 +9,7 @@ const long = 50_000 // characters that the text field is given at most: it is sl
 
 let list = null // a list that is too long for the field: {text, name}
 let request, answer, all = [], shown = step, timer
+const clocks = new Map() // the cells that count down, of the rows that are in the page
 
 const reads = {GetObject: 'Download (GET)', HeadObject: 'Look (HEAD)', PutObject: 'Upload (PUT)', DeleteObject: 'Delete (DELETE)'}
 
@@ -151,21 +152,28 @@ function show() {
   by('answer-title').focus()
 }
 
-function tick() {
-  const left = Math.max(0, Math.ceil((Date.parse(answer.expires_at) - Date.now()) / 1000))
+// until tells how long there is to a moment.
+function until(ends) {
+  const left = Math.max(0, Math.ceil((ends - Date.now()) / 1000)), hours = Math.floor(left / 3600)
   const pad = (n) => String(n).padStart(2, '0')
-  const hours = Math.floor(left / 3600)
-  by('left').textContent = left === 0 ? 'Ended: sign again' : `${hours ? `${hours}:` : ''}${hours ? pad(Math.floor(left / 60) % 60) : Math.floor(left / 60)}:${pad(left % 60)} left`
+  return {left, text: `${hours ? `${hours}:` : ''}${hours ? pad(Math.floor(left / 60) % 60) : Math.floor(left / 60)}:${pad(left % 60)}`}
+}
+
+// tick counts down: all by the first to end, and each row that is in the page by its own.
+function tick() {
+  const {left, text} = until(Date.parse(answer.expires_at))
+  const ended = left === 0
+  by('left').textContent = ended ? 'Ended: sign again' : `${text} left`
   by('left-bar').value = left / answer.expires_in
-  by('clock').classList.toggle('ended', left === 0)
-  if (left === 0) {
-    clearInterval(timer)
-    say('The URLs have ended')
-  }
+  if (ended && !by('clock').classList.contains('ended')) say('The first URLs have ended')
+  by('clock').classList.toggle('ended', ended)
+  for (const [r, show] of clocks) show(until(r.ends))
+  if (ended && all.every((r) => !r.url || r.ends <= Date.now())) clearInterval(timer)
 }
 
 function rows(examine) {
   const wanted = by('filter').value.toLowerCase(), only = by('only').checked
+  clocks.clear()
   const matching = wanted || only ? all.filter((r) => (!only || r.error || r.warning) && r.key.toLowerCase().includes(wanted)) : all
   by('rows').replaceChildren(...matching.slice(0, shown).map((r) => row(r, examine)))
   const there = Math.min(shown, matching.length)
@@ -184,14 +192,52 @@ function row(r, examine) {
   const told = el('p', {class: 'quiet', 'aria-live': 'polite'})
   const name = r.part ? `${r.key}, part ${r.part}` : r.key
   const tells = r.error ? [el('p', {class: 'bad'}, el('strong', {}, r.error.code), `: ${r.error.message}`)] : r.warning ? [el('p', {class: 'warn'}, el('strong', {}, 'Warning'), `: ${r.warning}`)] : []
-  const uses = el('div', {class: 'uses'})
+  const uses = el('div', {class: 'uses'}), left = el('td', {class: 'left'}, r.url ? '' : '–')
   if (r.url) {
+    let ended
+    const anew = el('button', {type: 'button', class: 'small', hidden: true, 'aria-label': `Sign ${name} again`, onclick: () => again(r, told, examine)}, 'Sign again')
+    const show = (u) => {
+      if (left.textContent !== u.text && u.left > 0) left.textContent = u.text
+      if (ended === (u.left === 0)) return
+      ended = u.left === 0
+      left.classList.toggle('bad', ended)
+      if (ended) left.textContent = 'ended'
+      anew.hidden = !ended
+    }
+    clocks.set(r, show)
+    show(until(r.ends))
+    uses.append(anew)
     uses.append(el('button', {type: 'button', class: 'small', 'aria-label': `Copy the URL of ${name}`, onclick: (e) => copy(r.url, e.target)}, 'Copy'))
     if (answer.operation === 'GetObject') uses.append(el('a', {class: 'button small', href: r.url, target: '_blank', rel: 'noreferrer', 'aria-label': `Open ${name} in a new tab`}, 'Open'))
     if (answer.operation === 'GetObject' || answer.operation === 'HeadObject') uses.append(el('button', {type: 'button', class: 'small', 'aria-label': `Test the URL of ${name}`, onclick: () => test(r, told, examine)}, 'Test'))
   }
   return el('tr', {}, el('th', {scope: 'row'}, el('bdi', {dir: 'ltr'}, name || '(empty)'), ...tells, told),
-    el('td', {class: 'url mono'}, r.url ? el('span', {}, short(r.url)) : '–'), el('td', {}, uses))
+    el('td', {class: 'url mono'}, r.url ? el('span', {}, short(r.url)) : '–'), left, el('td', {}, uses))
+}
+
+// again signs one key anew, as it was asked for.
+async function again(r, told, examine) {
+  const {prefix, keys = [], ...rest} = request
+  told.className = 'quiet'
+  told.replaceChildren('Signing ...')
+  try {
+    const fresh = []
+    await sign({...rest, bucket: answer.bucket, keys: [keys.find((i) => (i.key ?? i) === r.key) ?? r.key]}, (some) => fresh.push(...some))
+    for (const other of all) { // of parts there are several
+      const f = other.key === r.key && fresh.find((f) => f.part === other.part)
+      if (f) Object.assign(other, {url: undefined, error: undefined}, f)
+    }
+    answer.expires_at = new Date(all.reduce((first, row) => row.url && row.ends < first ? row.ends : first, Infinity)).toISOString()
+    clearInterval(timer)
+    timer = setInterval(tick, 1000)
+    rows(examine)
+    tick()
+    say(`${r.key} is signed again`)
+    ;[...by('rows').querySelectorAll('button')].find((b) => b.getAttribute('aria-label').endsWith(` of ${r.key}`))?.focus()
+  } catch (e) {
+    told.className = 'bad'
+    told.textContent = e.detail ? `The service says ${e.code}: ${e.detail}` : e.message
+  }
 }
 
 // test uses a URL as a page can: its first byte, or its headers.

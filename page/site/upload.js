@@ -2,6 +2,7 @@
 import {bytes, by, dropping, el, say} from './dom.js'
 import {Refused, Stopped, send} from './s3.js'
 import {ask, service} from './service.js'
+import {begun, forget, remember} from './begun.js'
 
 const large = 16 << 20 // bytes from which on a file goes in parts, where the choice is free: the service's size of a part
 const filesAtOnce = 3, partsAtOnce = 4, attempts = 4
@@ -14,6 +15,7 @@ const methods = {
 }
 
 const waiting = []
+const busy = new Set() // IDs of the uploads that this page is about
 let running = 0
 
 export function startUpload() {
@@ -36,11 +38,17 @@ export function startUpload() {
     for (const f of files) {
       let method = select.value
       if (method === 'auto') method = f.size > large && can.includes('MultipartUpload') ? 'MultipartUpload' : can[0]
-      const u = new Upload(f, by('upload-prefix').value + f.name, method, by('create-only').checked && method !== 'PostObject')
+      const prefix = by('upload-prefix').value
+      const earlier = begun().find((b) => b.name === f.name && b.size === f.size && b.modified === f.lastModified
+        && (prefix === '' || b.key === prefix + f.name) && !busy.has(b.upload_id))
+      const u = earlier ? Upload.continuing(f, earlier) : new Upload(f, prefix + f.name, method, by('create-only').checked && method !== 'PostObject')
       by('uploads').prepend(u.element)
       u.queue()
     }
+    unfinished()
   }
+  by('address').addEventListener('input', unfinished)
+  unfinished()
   by('files').addEventListener('change', (e) => { take([...e.target.files]); e.target.value = '' })
   dropping(by('upload-drop'), take)
   window.addEventListener('beforeunload', (e) => { if (running > 0) e.preventDefault() })
@@ -53,7 +61,41 @@ function next() {
   }
 }
 
+// unfinished lists what an earlier visit began.
+function unfinished() {
+  const all = begun().filter((b) => !busy.has(b.upload_id))
+  by('unfinished').hidden = all.length === 0
+  by('begun').replaceChildren(...all.map((b) => {
+    const told = el('p', {class: 'quiet', 'aria-live': 'polite'}, `Begun ${new Date(b.at).toLocaleString()}`)
+    const gone = () => { forget(b.upload_id); unfinished(); by('files').focus() }
+    const abort = el('button', {type: 'button', class: 'small', 'aria-label': `Abort ${b.key}`, onclick: async () => {
+      try {
+        const answer = await ask({operation: 'MultipartUpload', ...b.bucket && {bucket: b.bucket}, keys: [{key: b.key, size: b.size, part_size: b.part_size, upload_id: b.upload_id}]})
+        const plan = answer.uploads?.[b.key]
+        if (!plan) throw new Refused(answer.errors[b.key].message)
+        await send({method: 'DELETE', url: plan.abort_url})
+        gone()
+        say(`${b.key}: aborted`)
+      } catch (e) {
+        if (e.code === 'NoSuchUpload') return gone()
+        told.className = 'bad'
+        told.textContent = e.detail ?? e.message
+      }
+    }}, 'Abort')
+    return el('li', {class: 'card'}, el('div', {class: 'name'}, el('bdi', {dir: 'ltr'}, b.key), el('span', {class: 'quiet'}, `${b.name}, ${bytes(b.size)}`)), told,
+      el('div', {class: 'uses'}, abort, el('button', {type: 'button', class: 'small', 'aria-label': `Forget ${b.key}`, onclick: gone}, 'Forget')))
+  }))
+}
+
 class Upload {
+  // continuing goes on with what an earlier visit began: its URLs are gone, its parts are not.
+  static continuing(file, {key, create_only: createOnly, upload_id, part_size, bucket}) {
+    const u = new Upload(file, key, 'MultipartUpload', createOnly)
+    Object.assign(u, {plan: {upload_id, part_size}, ends: 0, bucket})
+    busy.add(upload_id)
+    return u
+  }
+
   constructor(file, key, method, createOnly) {
     Object.assign(this, {file, key, method, createOnly, state: '', parts: new Map(), etags: {}})
     const button = (label, act) => el('button', {type: 'button', class: 'small', 'aria-label': `${label} ${key}`, onclick: () => act.call(this)}, label)
@@ -109,10 +151,18 @@ class Upload {
     this.pause()
     this.to('cancelled', 'Cancelled')
     try {
+      if (this.plan && !this.plan.abort_url) await this.resign()
       if (this.plan) await send({method: 'DELETE', url: this.plan.abort_url})
+      this.over()
     } catch {
       this.to('cancelled', 'Cancelled. Its parts are still there, until a lifecycle rule of the bucket removes them.', 'warn')
     }
+  }
+
+  // over has nothing to go on with.
+  over() {
+    if (this.plan) forget(this.plan.upload_id)
+    this.plan = null
   }
 
   remove() {
@@ -140,9 +190,9 @@ class Upload {
 
   // signed asks for this file alone.
   async signed(operation, options) {
-    const answer = await ask({operation, keys: [{key: this.key, ...options}]})
+    const answer = await ask({operation, ...this.bucket && {bucket: this.bucket}, keys: [{key: this.key, ...options}]})
     const error = answer.errors?.[this.key]
-    if (error) throw new Refused(`The service does not sign it: ${error.code}: ${error.message}`)
+    if (error) throw new Refused(`The service does not sign it: ${error.code}: ${error.message}`, {code: error.code})
     return answer
   }
 
@@ -197,18 +247,33 @@ class Upload {
     this.sentence.textContent = 'Putting the parts together'
     const list = Array.from({length: total}, (_, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${this.etags[i + 1]}</ETag></Part>`).join('')
     await this.again(signal, () => send({method: 'POST', url: this.plan.complete_url, headers: {'content-type': 'application/xml', ...this.plan.complete_headers}, body: `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`}, {signal, known: true}))
-    this.plan = null
+    this.over()
   }
 
   keep(answer) {
     this.plan = answer.uploads[this.key]
     this.ends = Date.parse(answer.expires_at)
-    for (const [n, etag] of Object.entries(this.plan.uploaded_parts ?? {})) this.etags[n] = etag
+    this.bucket = answer.bucket
+    for (const [n, etag] of Object.entries(this.plan.uploaded_parts ?? {})) {
+      this.etags[n] = etag
+      this.parts.set(Number(n), Math.min(this.plan.part_size, this.file.size - (n - 1) * this.plan.part_size))
+    }
+    busy.add(this.plan.upload_id)
+    remember({...this.plan, bucket: answer.bucket, key: this.key, create_only: this.createOnly}, this.file)
+    this.progress()
   }
 
   // resign asks which parts S3 has, and for new URLs of the others.
   async resign() {
-    this.keep(await this.signed('MultipartUpload', {size: this.file.size, upload_id: this.plan.upload_id, part_size: this.plan.part_size, resume: true, ...this.once()}))
+    try {
+      this.keep(await this.signed('MultipartUpload', {size: this.file.size, upload_id: this.plan.upload_id, part_size: this.plan.part_size, resume: true, ...this.once()}))
+    } catch (e) {
+      if (e.code !== 'NoSuchUpload' && !/there is no such upload/.test(e.message)) throw e
+      this.over()
+      this.etags = {}
+      this.parts.clear()
+      throw new Refused('S3 does not know this upload any more: it was aborted or completed. Retry begins it anew.')
+    }
   }
 
   async part(n, signal) {

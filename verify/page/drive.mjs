@@ -116,6 +116,71 @@ async function uploads(p, service, method, name) {
   }
 }
 
+// A page that is closed, and one in its place: the same file goes on with the parts that S3 has.
+async function closedAndResumed(open, service, prefix) {
+  const key = prefix + 'large.bin', context = await browser.newContext({viewport: {width: 1180, height: 900}, locale: 'en-GB'})
+  const visit = async () => {
+    const p = await context.newPage()
+    p.setDefaultTimeout(20_000)
+    await p.goto(open)
+    await p.waitForSelector('html[data-ready]')
+    await p.click('#tab-upload')
+    return p
+  }
+  const first = await visit()
+  const cdp = await context.newCDPSession(first)
+  await cdp.send('Network.enable')
+  await cdp.send('Network.emulateNetworkConditions', {offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 30_000_000})
+  await upload(first, 'MultipartUpload', prefix, ['large.bin'])
+  await first.waitForFunction((k) => [...document.querySelectorAll('#uploads > li')].find((li) => li.querySelector('bdi').textContent === k)?.querySelector('progress').value > 0.4, key, {timeout: 60_000})
+  let asked = false
+  first.on('dialog', (d) => { asked = true; d.accept() })
+  await first.close({runBeforeUnload: true})
+  await new Promise((done) => first.isClosed() ? done() : first.once('close', done))
+  must(asked, 'the browser did not ask before it left')
+
+  const kept = await visit()
+  must(!/X-Amz|http:\/\/127\.0\.0\.1:\d+\/photos/.test(await kept.evaluate(() => localStorage.getItem('uploads'))), 'a URL is kept')
+  await kept.locator('#begun > li', {hasText: key}).waitFor()
+  await accessible(kept, 'what is not finished')
+  const done = []
+  kept.on('requestfinished', (r) => { const n = r.method() === 'PUT' && new URL(r.url()).searchParams.get('partNumber'); if (n) done.push(n) })
+  await upload(kept, 'PutObject', '', ['large.bin']) // how, and under which key, was said when it was begun
+  await reach(kept, key, 'done')
+  must(done.length > 0 && done.length < 10, `${done.length} parts were sent, of 12`)
+  must(await kept.locator('#unfinished').isHidden(), 'it is still told of')
+  await stored(service, key, 'large.bin')
+
+  await upload(kept, 'MultipartUpload', prefix + 'aborted/', ['mega.bin'])
+  await reach(kept, prefix + 'aborted/mega.bin', 'done')
+  must(await kept.evaluate(() => localStorage.getItem('uploads')) === '[]', 'something is kept of what is done')
+  // One that S3 has forgotten.
+  await kept.evaluate(([s, k, f]) => localStorage.setItem('uploads', JSON.stringify([{upload_id: 'GONE', part_size: 16777216, key: k, name: 'large.bin', size: f, modified: 1, service: s, at: Date.now()}])), [service, prefix + 'gone.bin', 200_000_000])
+  await kept.close()
+  const last = await visit()
+  await last.click(`[aria-label="Abort ${prefix}gone.bin"]`)
+  await last.locator('#unfinished').waitFor({state: 'hidden'})
+  await context.close()
+}
+
+async function picture(p, name) {
+  await p.evaluate(() => { document.activeElement.blur(); scrollTo(0, 0) })
+  await p.mouse.move(0, 0)
+  await p.screenshot({path: `${task.pictures}/${name}.png`, fullPage: true})
+}
+
+// halfway leaves a large file paused, for a picture.
+async function halfway(p, prefix) {
+  const cdp = await p.context().newCDPSession(p)
+  await cdp.send('Network.enable')
+  await cdp.send('Network.emulateNetworkConditions', {offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 30_000_000})
+  await upload(p, 'MultipartUpload', prefix, ['large.bin'])
+  const key = prefix + 'large.bin'
+  await p.waitForFunction((k) => [...document.querySelectorAll('#uploads > li')].find((li) => li.querySelector('bdi').textContent === k)?.querySelector('progress').value > 0.5, key, {timeout: 60_000})
+  await p.click(`[aria-label="Pause ${key}"]`)
+  await reach(p, key, 'paused')
+}
+
 // What make local serves.
 {
   const service = `${task.local}/presign`
@@ -158,11 +223,25 @@ async function uploads(p, service, method, name) {
     await sign(p, ['hello world.txt'])
     await answered(p, '1 URL signed')
     await p.getByText('Ended: sign again').waitFor()
+    await p.locator('td.left.bad', {hasText: 'ended'}).waitFor()
     await p.waitForTimeout(1200)
     await tested(p, 'hello world.txt', 'The URL has expired. Sign again.')
     await p.click('text=Ask the doctor')
     await p.locator('#report').getByText(/The URL has expired/).waitFor()
     await p.click('#tab-sign')
+  })
+  await check('make local: each row counts down, and is signed again alone', async () => {
+    await p.fill('#expiry', '4')
+    await sign(p, ['hello world.txt', '2026/05/star.svg', '../x'])
+    await answered(p, '2 URLs signed, 1 key not')
+    must(/^0:0[1-4]$/.test(await p.locator('td.left').first().textContent()), 'the row has no time left')
+    must(await p.locator('td.left').last().textContent() === '–', 'a key without a URL has time left')
+    must(await p.locator('[aria-label="Sign hello world.txt again"]').isHidden(), 'it can be signed again before it has ended')
+    await p.getByText('Ended: sign again').waitFor()
+    await p.click('[aria-label="Sign hello world.txt again"]')
+    await tested(p, 'hello world.txt', 'Works: 28 bytes')
+    const rows = await p.locator('td.left').allTextContents()
+    must(/^0:0\d$/.test(rows[0]) && rows[1] === 'ended' && rows[2] === '–', rows.join(' '))
     await p.fill('#expiry', '15')
     await p.selectOption('#unit', '60')
   })
@@ -186,6 +265,7 @@ async function uploads(p, service, method, name) {
   await check('make local: 1 byte and 1 MB by PUT', () => uploads(p, service, 'PutObject'))
   await check('make local: 1 byte and 1 MB by form', () => uploads(p, service, 'PostObject'))
   await check('make local: 200 MB in parts, paused and resumed', () => pausedAndResumed(p, service, 'film/'))
+  await check('make local: 200 MB in parts, the page closed in its middle', () => closedAndResumed(task.local + '/', service, 'closed/'))
   await check('make local: a key in Arabic, up and down', async () => {
     const [folder, name] = arabic.split('/')
     await upload(p, 'PutObject', folder + '/', [name])
@@ -242,11 +322,7 @@ async function uploads(p, service, method, name) {
         await tested(a, 'hello world.txt', 'Works')
         await tested(a, 'away.jpg', 'There is no such object.')
         await accessible(a, 'sign')
-        if (task.pictures && width > 1000) {
-          await a.evaluate(() => { document.activeElement.blur(); scrollTo(0, 0) })
-          await a.mouse.move(0, 0)
-          await a.screenshot({path: `${task.pictures}/page-${colorScheme}.png`, fullPage: true})
-        } else if (task.pictures) await a.screenshot({path: `${task.scratch}/narrow-${colorScheme}.png`, fullPage: true})
+        if (task.pictures && width > 1000) await picture(a, `page-${colorScheme}`)
         must(await a.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'it is wider than the screen')
         await a.click('#add-option')
         await a.fill('#bucket', 'other')
@@ -256,12 +332,18 @@ async function uploads(p, service, method, name) {
         await upload(a, 'PutObject', `${colorScheme}${width}/`, ['one.bin'])
         await reach(a, `${colorScheme}${width}/one.bin`, 'done')
         await accessible(a, 'upload')
+        if (task.pictures && width > 1000) {
+          await halfway(a, `${colorScheme}/`)
+          await picture(a, `page-upload-${colorScheme}`)
+          await a.click(`[aria-label="Cancel ${colorScheme}/large.bin"]`)
+        }
         must(await a.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the uploads are wider than the screen')
         await a.click('#tab-doctor')
         await a.fill('#sick', 'https://photos.s3.eu-west-1.amazonaws.com/a?X-Amz-Algorithm=AWS4-HMAC-SHA256&amp;X-Amz-Date=20240101T000000Z&X-Amz-Expires=900')
         await a.click('#doctor-form .first')
         await a.waitForSelector('#report h3')
         await accessible(a, 'doctor')
+        if (task.pictures && width > 1000) await picture(a, `page-doctor-${colorScheme}`)
         await a.context().close()
       })
     }
