@@ -32,7 +32,8 @@ const parking = ".presign"
 // fetching is presign fetch.
 type fetching struct {
 	moving
-	to string
+	to    string
+	total int64 // bytes, as far as a listing says; else -1
 
 	*signer // nil: the list has URLs
 	more    string
@@ -60,7 +61,7 @@ func fetch(ctx context.Context, args []string, s streams) error {
 	if len(positional) == 0 {
 		return usageError("there is nothing to download", "presign fetch LIST, - for standard input, or s3://BUCKET/PREFIX/")
 	}
-	d.shown = newProgress(s.err, d.verbose, 0, 0)
+	d.shown, d.total = newProgress(s.err, d.verbose, 0, 0), -1
 	all, prefix, failed, err := d.list(ctx, &o, positional, s.in)
 	if err != nil {
 		return err
@@ -81,7 +82,8 @@ func fetch(ctx context.Context, args []string, s streams) error {
 	}
 	defer d.root.Close()
 	d.http = d.client()
-	d.shown = newProgress(s.err, d.verbose, len(all), -1)
+	d.shown = newProgress(s.err, d.verbose, len(all), d.total)
+	d.shown.begin("downloading")
 	many(ctx, d.parallel, all, func(w wanted) { d.file(ctx, w) })
 	_ = d.root.Remove(parking) // if nothing waits in it
 	return d.tally.outcome(ctx, d.shown, "downloaded", len(all)+failed)
@@ -124,6 +126,7 @@ func (d *fetching) list(ctx context.Context, o *options, args []string, in io.Re
 		if err := g.everything(ctx, d.local.client); err != nil {
 			return nil, "", 0, err
 		}
+		d.total = g.bytes
 	}
 	prefix = t.prefix[:strings.LastIndexByte(t.prefix, '/')+1]
 	if g.under && d.remote != nil { // its listing has URLs, which are thrown away: they would be too old by their turn
@@ -206,7 +209,7 @@ func (d *fetching) try(ctx context.Context, w *wanted, known *int64) (skipped bo
 			asked["range"], asked["if-match"] = fmt.Sprintf("bytes=%d-", from), before.ETag
 		}
 	}
-	ctx, stop := context.WithCancel(ctx)
+	ctx, body, stop := d.watch(ctx, nil, d.shown.add)
 	defer stop()
 	r, err := d.sendBy(ctx, d.http, http.MethodGet, address, asked, nil, 0)
 	if err != nil {
@@ -272,8 +275,7 @@ func (d *fetching) try(ctx context.Context, w *wanted, known *int64) (skipped bo
 		d.shown.add(-from)
 		return false, fmt.Errorf("what is there of it cannot be read: %w", err)
 	}
-	body := &watched{Reader: r.Body, timer: time.AfterFunc(stall, stop), count: d.shown.add}
-	defer body.timer.Stop()
+	body.Reader = r.Body
 	n, err := io.Copy(io.MultiWriter(file, check), body)
 	if err == nil && length >= 0 && from+n != length {
 		err = io.ErrUnexpectedEOF
@@ -283,6 +285,9 @@ func (d *fetching) try(ctx context.Context, w *wanted, known *int64) (skipped bo
 		var disk *fs.PathError
 		if errors.As(err, &disk) {
 			return false, final{err}
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			return false, cause
 		}
 		return false, plain(err)
 	}

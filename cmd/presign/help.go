@@ -67,7 +67,8 @@ stopped goes on. URLs are signed just before they are used.
 
   -n                 only say what would be uploaded
   -v                 tell of progress where there is no terminal
-  -parallel N        transfers at a time (8)
+  -parallel N        transfers at a time (8); -stall TIME: one that stands still
+                     so long is tried again (1m)
   -parts-from MIB    larger files go in parts (64)
   -follow-links      upload files that links lead to; else links are left out
   -o NAME=VALUE      of every object, such as storage_class=STANDARD_IA
@@ -90,7 +91,8 @@ the same are skipped; what was stopped goes on.
   -to DIR            the folder (.)
   -n                 only say what would be downloaded
   -v                 tell of progress where there is no terminal
-  -parallel N        transfers at a time (8)
+  -parallel N        transfers at a time (8); -stall TIME: one that stands still
+                     so long is tried again (1m)
   -f FILE            keys for s3://BUCKET from a list in any format
   -o NAME=VALUE      an option of the request
   -expires TIME      of each URL that is signed (15m)
@@ -160,7 +162,7 @@ func version() string {
 // commands and flags that a shell may complete.
 var (
 	commandNames = []string{"get", "head", "put", "delete", "fetch", "doctor", "completion", "help", "version"}
-	flagNames    = []string{"-f", "-list-format", "-key-encoding", "-extra-columns", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing", "-function", "-url", "-token-file", "-token-env", "-response", "-json", "-n", "-v", "-parallel", "-parts-from", "-follow-links", "-to", "-job", "-results", "-state-machine"}
+	flagNames    = []string{"-f", "-list-format", "-key-encoding", "-extra-columns", "-expires", "-format", "-o", "-out", "-region", "-profile", "-endpoint-url", "-addressing", "-function", "-url", "-token-file", "-token-env", "-response", "-json", "-n", "-v", "-parallel", "-stall", "-parts-from", "-follow-links", "-to", "-job", "-results", "-state-machine"}
 )
 
 // complete writes a shell's completion.
@@ -183,7 +185,9 @@ func complete(args []string, s streams) error {
 	-format) COMPREPLY=($(compgen -W %q -- "$word")) ;;
 	-list-format) COMPREPLY=($(compgen -W "txt csv tsv jsonl json parquet inventory batch-report" -- "$word")) ;;
 	-key-encoding) COMPREPLY=($(compgen -W "none percent form uri" -- "$word")) ;;
-	-f|-out|-response|-token-file|-to) COMPREPLY=($(compgen -f -- "$word")) ;;
+	-addressing) COMPREPLY=($(compgen -W "virtual path" -- "$word")) ;;
+	-f|-out|-response|-token-file) COMPREPLY=($(compgen -f -- "$word")) ;;
+	-to) COMPREPLY=($(compgen -d -- "$word")) ;;
 	*)
 		if [ "$COMP_CWORD" = 1 ]; then COMPREPLY=($(compgen -W %q -- "$word"))
 		elif [ "${word#-}" != "$word" ]; then COMPREPLY=($(compgen -W %q -- "$word"))
@@ -198,6 +202,10 @@ complete -F _presign presign
 			fmt.Fprintf(s.out, "complete -c presign -o %s\n", strings.TrimPrefix(name, "-"))
 		}
 		fmt.Fprintf(s.out, "complete -c presign -o format -x -a %q\n", formats)
+		fmt.Fprint(s.out, `complete -c presign -o list-format -x -a "txt csv tsv jsonl json parquet inventory batch-report"
+complete -c presign -o key-encoding -x -a "none percent form uri"
+complete -c presign -o addressing -x -a "virtual path"
+`)
 	default:
 		return usageError(fmt.Sprintf("there is no completion for %q", args[0]), "there is one for bash, zsh and fish")
 	}

@@ -22,6 +22,7 @@ type gathering struct {
 	starts []int  // of the items in text
 	count  int
 	failed int
+	bytes  int64 // of what was listed
 	tell   func(format string, args ...any)
 
 	operation s3op.Operation
@@ -109,6 +110,7 @@ func (g *gathering) everything(ctx context.Context, c *s3.Client) error {
 			}
 			if !strings.HasSuffix(key, "/") || aws.ToInt64(o.Size) > 0 { // a folder's marker is nobody's file
 				g.add(key, nil)
+				g.bytes += aws.ToInt64(o.Size)
 			}
 		}
 	}

@@ -70,6 +70,8 @@ func run(ctx context.Context, args []string, s streams) int {
 	case errors.As(err, &some):
 		fmt.Fprintln(s.err, "presign:", some)
 		return someDone
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		err = errors.New("stopped")
 	}
 	fmt.Fprintln(s.err, "presign:", err)
 	var h *hinted
@@ -89,11 +91,11 @@ func usageError(what, hint string) error { return &hinted{what, hint} }
 // partial says that some keys failed. Each was told of when it did.
 type partial struct {
 	failed, of int
-	what       string // key, if it is empty
+	what, how  string // key, and failed, if they are empty
 }
 
 func (e *partial) Error() string {
-	return fmt.Sprintf("%d of %s failed", e.failed, counted(e.of, cmp.Or(e.what, "key")))
+	return fmt.Sprintf("%d of %s %s", e.failed, counted(e.of, cmp.Or(e.what, "key")), cmp.Or(e.how, "failed"))
 }
 
 // counted is a number of things.

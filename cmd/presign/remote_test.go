@@ -36,6 +36,7 @@ var built = sync.OnceValues(func() (string, error) {
 // front is a deployed service on this machine, and something before it that can get in the way.
 type front struct {
 	*httptest.Server
+	service  http.Handler
 	inTheWay atomic.Value // func(w http.ResponseWriter, r *http.Request, keys int) (done bool)
 	requests atomic.Int64
 }
@@ -43,13 +44,13 @@ type front struct {
 var addressOf = regexp.MustCompile(`HTTP +(http://[^/]+)/presign`)
 
 // serveLocal starts the service as make local does, and hands over what it prints until that is enough.
-func serveLocal(t *testing.T, b *bed, enough func(line string) bool) {
+func serveLocal(t *testing.T, b *bed, enough func(line string) bool, flags ...string) {
 	t.Helper()
 	dir, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve := exec.CommandContext(t.Context(), filepath.Join(dir, "local"), "serve", "-functions", filepath.Join(dir, "bin"), "-addr", "127.0.0.1:0")
+	serve := exec.CommandContext(t.Context(), filepath.Join(dir, "local"), append([]string{"serve", "-functions", filepath.Join(dir, "bin"), "-addr", "127.0.0.1:0"}, flags...)...)
 	serve.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.home}
 	serve.Cancel = func() error { return serve.Process.Signal(os.Interrupt) }
 	out, err := serve.StdoutPipe()
@@ -65,7 +66,7 @@ func serveLocal(t *testing.T, b *bed, enough func(line string) bool) {
 	go io.Copy(io.Discard, out)
 }
 
-func newFront(t *testing.T, b *bed) *front {
+func newFront(t *testing.T, b *bed, flags ...string) *front {
 	t.Helper()
 	var address string
 	serveLocal(t, b, func(line string) bool {
@@ -73,14 +74,14 @@ func newFront(t *testing.T, b *bed) *front {
 			address = found[1]
 		}
 		return address != ""
-	})
+	}, flags...)
 	target, err := url.Parse(address)
 	if err != nil || address == "" {
 		t.Fatal("the service does not start")
 	}
 	f := new(front)
 	f.inTheWay.Store(func(http.ResponseWriter, *http.Request, int) bool { return false })
-	proxy := httputil.NewSingleHostReverseProxy(target)
+	f.service = httputil.NewSingleHostReverseProxy(target)
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.requests.Add(1)
 		body, err := io.ReadAll(r.Body)
@@ -103,7 +104,7 @@ func newFront(t *testing.T, b *bed) *front {
 			t.Error(err)
 		}
 		if !f.inTheWay.Load().(func(http.ResponseWriter, *http.Request, int) bool)(w, r, len(request.Keys)) {
-			proxy.ServeHTTP(w, r)
+			f.service.ServeHTTP(w, r)
 		}
 	}))
 	t.Cleanup(f.Close)

@@ -45,7 +45,7 @@ func sign(ctx context.Context, operation string, args []string, s streams) error
 	}
 	only := ""
 	f.Visit(func(set *flag.Flag) {
-		if slices.Contains([]string{"n", "v", "parallel", "parts-from", "follow-links"}, set.Name) {
+		if slices.Contains([]string{"n", "v", "parallel", "stall", "parts-from", "follow-links"}, set.Name) {
 			only = "-" + set.Name
 		}
 	})

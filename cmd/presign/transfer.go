@@ -16,16 +16,16 @@ import (
 	"time"
 )
 
-const (
-	// stall is how long a transfer may stand still before its connection is given up for broken.
-	stall = time.Minute
-	// maxError is more than S3's error document ever has.
-	maxError = 64 << 10
-)
+// defaultStall is how long a transfer may stand still before its connection is given up for broken.
+const defaultStall = time.Minute
+
+// maxError is more than S3's error document ever has.
+const maxError = 64 << 10
 
 // moving are the flags that both directions have.
 type moving struct {
 	parallel int
+	stall    time.Duration
 	dry      bool
 	verbose  bool
 }
@@ -35,6 +35,13 @@ func (m *moving) defineFlags(f *flag.FlagSet) {
 	f.Func("parallel", "", func(s string) error {
 		if _, err := fmt.Sscanf(s, "%d", &m.parallel); err != nil || m.parallel < 1 || m.parallel > 256 {
 			return errors.New("it is a number of transfers at a time, 1 to 256")
+		}
+		return nil
+	})
+	m.stall = defaultStall
+	f.Func("stall", "", func(s string) (err error) {
+		if m.stall, err = time.ParseDuration(s); err != nil || m.stall < time.Second {
+			return errors.New("it is a time, one second at least: 30s, 2m")
 		}
 		return nil
 	})
@@ -48,7 +55,7 @@ func (m *moving) client() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, TLSHandshakeTimeout: 10 * time.Second,
-			ResponseHeaderTimeout: stall, MaxIdleConnsPerHost: m.parallel, IdleConnTimeout: 20 * time.Second, DisableCompression: true,
+			ResponseHeaderTimeout: m.stall, MaxIdleConnsPerHost: m.parallel, IdleConnTimeout: 20 * time.Second, DisableCompression: true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -130,23 +137,24 @@ func again(ctx context.Context, try func() error) error {
 // watched is a body whose context ends when it stands still.
 type watched struct {
 	io.Reader
+	stall time.Duration
 	timer *time.Timer
 	count func(int64)
 	n     atomic.Int64
 }
 
-// watch ends a context when nothing is read for a while.
-func watch(ctx context.Context, r io.Reader, count func(int64)) (context.Context, *watched, func()) {
+// watch ends a context when nothing is read for a while; the body's Reader may be given later.
+func (m *moving) watch(ctx context.Context, r io.Reader, count func(int64)) (context.Context, *watched, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(stall, func() { cancel(errors.New("the connection stood still for a minute")) })
-	return ctx, &watched{Reader: r, count: count, timer: timer}, func() {
+	timer := time.AfterFunc(m.stall, func() { cancel(fmt.Errorf("the connection stood still for %v", m.stall)) })
+	return ctx, &watched{Reader: r, stall: m.stall, count: count, timer: timer}, func() {
 		timer.Stop()
 		cancel(nil)
 	}
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	w.timer.Reset(stall)
+	w.timer.Reset(w.stall)
 	n, err := w.Reader.Read(p)
 	w.n.Add(int64(n))
 	w.count(int64(n))
@@ -182,6 +190,7 @@ type tally struct {
 	done, skipped, failed int
 	bytes                 int64
 	unchecked             []string
+	refusals              map[string]int // of the service, and how many files each has failed
 }
 
 // told counts how a file ended, and tells of one that failed.
@@ -189,11 +198,21 @@ func (t *tally) told(ctx context.Context, p *progress, name string, skipped bool
 	if err != nil && ctx.Err() != nil {
 		return // told of once, at the end
 	}
-	if err != nil {
-		p.tell("%s: %s", oneLine(name), explained(err))
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err != nil {
+		text := explained(err)
+		var service *refusal
+		if errors.As(err, &service) { // which says no to thousands in the same words
+			if t.refusals == nil {
+				t.refusals = make(map[string]int)
+			}
+			t.refusals[text]++
+		}
+		if t.refusals[text] < 2 {
+			p.tell("%s: %s", oneLine(name), text)
+		}
+	}
 	switch {
 	case err != nil:
 		t.failed++
@@ -216,9 +235,18 @@ func (t *tally) outcome(ctx context.Context, p *progress, verb string, of int) e
 			p.tell("%d more had none", more)
 		}
 	}
-	if ctx.Err() != nil {
-		p.tell("stopped: the same command goes on from here")
-		t.failed = of - t.done - t.skipped
+	for text, n := range t.refusals {
+		if n > 1 {
+			p.tell("%s more: %s", counted(n-1, "file"), text)
+		}
+	}
+	if left := of - t.done - t.skipped - t.failed; ctx.Err() != nil && left > 0 {
+		p.tell("stopped; the same command goes on from here")
+		p.tell("%s %s, %s; %d there already; %d failed; %d not done", verb, counted(t.done, "file"), size(t.bytes), t.skipped, t.failed, left)
+		if t.done+t.skipped > 0 {
+			return &partial{left + t.failed, of, "file", "were not " + verb}
+		}
+		return fmt.Errorf("none of %s was %s", counted(of, "file"), verb)
 	}
 	p.tell("%s %s, %s; %d there already; %d failed", verb, counted(t.done, "file"), size(t.bytes), t.skipped, t.failed)
 	switch {
@@ -227,5 +255,5 @@ func (t *tally) outcome(ctx context.Context, p *progress, verb string, of int) e
 	case t.done+t.skipped == 0:
 		return fmt.Errorf("none of %s was %s", counted(t.failed, "file"), verb)
 	}
-	return &partial{t.failed, t.failed + t.done + t.skipped, "file"}
+	return &partial{failed: t.failed, of: t.failed + t.done + t.skipped, what: "file"}
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -285,24 +286,38 @@ func TestTransferFaults(t *testing.T) {
 	}
 }
 
-// killAfter runs the command and kills it when a request comes that is told of.
-func (b *bed) killAfter(t *testing.T, came <-chan struct{}, args ...string) {
+// endAfter runs the command and sends it a signal when a request comes that is told of.
+func (b *bed) endAfter(t *testing.T, s os.Signal, came <-chan struct{}, args ...string) result {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...)
 	cmd.Env, cmd.Dir = b.env, b.home
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	<-came
-	if err := cmd.Process.Kill(); err != nil {
+	if err := cmd.Process.Signal(s); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
+	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }
 
-// Killed in the midst, both directions go on with what is there.
-func TestKilled(t *testing.T) {
+// Killed in the midst, or stopped by Ctrl-C, both directions go on with what is there. Nothing half has a final name.
+func TestGoesOn(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
+		t.Run(s.String(), func(t *testing.T) { goesOn(t, s) })
+	}
+}
+
+func goesOn(t *testing.T, s os.Signal) {
 	b := newBed(t)
+	stopped := func(r result, done string) {
+		if s == syscall.SIGINT && (r.status != 1 || !strings.Contains(r.err, "stopped; the same command goes on from here") || !strings.Contains(r.err, done)) {
+			t.Errorf("status %d: %s", r.status, r.err)
+		}
+	}
 	var parts, ranges atomic.Int64
 	came := make(chan struct{}, 1)
 	var held atomic.Value // of what is under way when the command is killed: a channel
@@ -339,11 +354,15 @@ func TestKilled(t *testing.T) {
 		})
 	})
 	b.write(t, "up/large", bytesOf(3, 80<<20)) // five parts
+	b.write(t, "up/a", []byte("a"))            // which is there before
 	up := tree(t, filepath.Join(b.home, "up"))
 	until.Store(3)
-	b.killAfter(t, came, "put", "up", "s3://photos/in/", "-parts-from", "5", "-parallel", "1")
+	stopped(b.endAfter(t, s, came, "put", "up", "s3://photos/in/", "-parts-from", "5", "-parallel", "1"), "uploaded 1 file, 1 B; 0 there already; 0 failed; 1 not done\npresign: 1 of 2 files were not uploaded\n")
 	until.Store(0)
 	close(held.Load().(chan struct{}))
+	if _, err := b.s3.Get("photos", "in/large"); err == nil {
+		t.Error("half an object is there")
+	}
 	states, _ := filepath.Glob(filepath.Join(b.home, ".cache/presign/uploads/*.json"))
 	if len(states) != 1 {
 		t.Fatalf("%d states are kept", len(states))
@@ -363,9 +382,12 @@ func TestKilled(t *testing.T) {
 	}
 	held.Store(make(chan struct{}))
 	until.Store(1)
-	b.killAfter(t, came, "fetch", "s3://photos/in/", "-to", "down")
+	stopped(b.endAfter(t, s, came, "fetch", "s3://photos/in/", "-to", "down", "-parallel", "1"), "downloaded 1 file, 1 B; 0 there already; 0 failed; 1 not done\npresign: 1 of 2 files were not downloaded\n")
 	until.Store(0)
 	close(held.Load().(chan struct{}))
+	if _, err := os.Stat(filepath.Join(b.home, "down/large")); err == nil {
+		t.Error("half a file has its final name")
+	}
 	if waiting, _ := filepath.Glob(filepath.Join(b.home, "down/.presign/*.part")); len(waiting) != 1 {
 		t.Errorf("%d files wait", len(waiting))
 	}
@@ -380,15 +402,95 @@ type halfWriter struct {
 	http.ResponseWriter
 	left int
 	full func()
+	on   bool // it goes on then
 }
 
 func (w *halfWriter) Write(p []byte) (int, error) {
 	if w.left -= len(p); w.left < 0 {
 		http.NewResponseController(w.ResponseWriter).Flush()
 		w.full()
-		panic(http.ErrAbortHandler)
+		if !w.on {
+			panic(http.ErrAbortHandler)
+		}
+		w.left = 1 << 40
 	}
 	return w.ResponseWriter.Write(p)
+}
+
+// A file that changes while it is uploaded is an error, and nothing is there that never was the file.
+func TestChanged(t *testing.T) {
+	b := newBed(t)
+	var change atomic.Value // func()
+	b.inFront(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if do, ok := change.Load().(func()); ok && r.Method == http.MethodPut {
+				do() // before any of the body is read: most of it is still in the file
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	for name, flags := range map[string][]string{"whole": nil, "in parts": {"-parts-from", "5"}} {
+		for what, rewrite := range map[string]func(name string){
+			"other bytes": func(name string) { os.WriteFile(name, bytesOf(9, 40<<20), 0o600) },
+			"shorter":     func(name string) { os.Truncate(name, 20<<20) },
+			"longer": func(name string) {
+				f, _ := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+				defer f.Close()
+				f.Write([]byte("x"))
+			},
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				key := name + "/" + what
+				b.write(t, key, bytesOf(8, 40<<20))
+				file := filepath.Join(b.home, key)
+				change.Store(sync.OnceFunc(func() { rewrite(file) }))
+				r := b.run(t, "", append([]string{"put", key, "s3://photos/" + key}, flags...)...)
+				if r.status != 2 || !strings.Contains(r.err, "it changed while it was uploaded") {
+					t.Errorf("status %d: %s", r.status, r.err)
+				}
+				// All of what was hashed may have been sent before a byte came behind it.
+				if got, err := b.s3.Get("photos", key); err == nil && !bytes.Equal(got, bytesOf(8, 40<<20)) {
+					t.Errorf("%d other bytes are there", len(got))
+				}
+				if left, _ := filepath.Glob(filepath.Join(b.home, ".cache/presign/uploads/*")); len(left) > 0 {
+					t.Error("the state of what cannot go on is left behind")
+				}
+			})
+		}
+	}
+}
+
+// A connection that stands still is given up, and what it was for is tried again.
+func TestStandsStill(t *testing.T) {
+	b := newBed(t)
+	release := make(chan struct{})
+	var puts, gets atomic.Int64
+	b.inFront(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodPut && puts.Add(1) == 1:
+				<-release // without a look at the body
+				return
+			case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/large") && gets.Add(1) == 1:
+				w = &halfWriter{ResponseWriter: w, left: 5 << 20, full: func() { <-release }}
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	t.Cleanup(func() { close(release) })
+	b.write(t, "up/large", bytesOf(5, 30<<20))
+	for _, args := range [][]string{{"put", "up", "s3://photos/in/"}, {"fetch", "s3://photos/in/", "-to", "down"}} {
+		if r := b.run(t, "", append(args, "-stall", "1s")...); r.status != 0 {
+			t.Errorf("status %d: %s", r.status, r.err)
+		}
+	}
+	sameTree(t, tree(t, filepath.Join(b.home, "down")), tree(t, filepath.Join(b.home, "up")))
+	if puts.Load() != 2 || gets.Load() != 2 {
+		t.Errorf("%d PUTs and %d GETs, want 2 of each", puts.Load(), gets.Load())
+	}
+	if r := b.run(t, "", "put", "up", "s3://photos/", "-stall", "5"); r.status != 2 || !strings.Contains(r.err, "30s, 2m") {
+		t.Errorf("status %d: %s", r.status, r.err)
+	}
 }
 
 // A URL that has ended is told of in the doctor's words.

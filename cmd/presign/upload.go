@@ -26,6 +26,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -61,7 +62,7 @@ type uploading struct {
 	room     chan struct{}
 	tally    tally
 	headless sync.Once
-	noHead   bool
+	noHead   atomic.Bool
 }
 
 func (u *uploading) defineFlags(f *flag.FlagSet) {
@@ -156,6 +157,7 @@ func (u *uploading) upload(ctx context.Context, o *options, args []string, s str
 		total += f.info.Size()
 	}
 	u.shown = newProgress(s.err, u.verbose, len(files), total)
+	u.shown.begin("uploading")
 	many(ctx, u.parallel, files, func(f local) { u.file(ctx, f) })
 	return u.tally.outcome(ctx, u.shown, "uploaded", of)
 }
@@ -333,7 +335,7 @@ func (u *uploading) one(ctx context.Context, f local) (skipped bool, err error) 
 
 // there is what S3 says of the object that has the key; nil where there is none, or nobody may ask.
 func (u *uploading) there(ctx context.Context, key string) (found *http.Response, err error) {
-	if u.noHead {
+	if u.noHead.Load() {
 		return nil, nil
 	}
 	err = again(ctx, func() error {
@@ -356,7 +358,7 @@ func (u *uploading) there(ctx context.Context, key string) (found *http.Response
 	})
 	if forbids(err) {
 		u.headless.Do(func() {
-			u.noHead = true // others may ask in vain once more
+			u.noHead.Store(true) // others may ask in vain once more
 			u.shown.tell("the service signs no HeadObject, so what is there already cannot be known, and is uploaded again")
 		})
 		return nil, nil
@@ -451,7 +453,7 @@ func (u *uploading) body(ctx context.Context, method, url string, headers map[st
 		return nil, ctx.Err()
 	}
 	defer func() { <-u.room }()
-	ctx, w, stop := watch(ctx, body, u.shown.add)
+	ctx, w, stop := u.watch(ctx, body, u.shown.add)
 	defer stop()
 	r, err := u.send(ctx, method, url, headers, w, length)
 	if err == nil {
@@ -474,6 +476,18 @@ func (u *uploading) own(f local) string {
 	return own
 }
 
+// errOtherBytes may pass: what was damaged on its way is sent again.
+var errOtherBytes = errors.New("S3 has other bytes than the file")
+
+// withMD5 has S3 take no other bytes: the header need not be signed, and servers look at it that know no newer checksum.
+func withMD5(headers map[string]string, sum [md5.Size]byte) map[string]string {
+	all := map[string]string{"content-md5": base64.StdEncoding.EncodeToString(sum[:])}
+	for name, value := range headers {
+		all[strings.ToLower(name)] = value
+	}
+	return all
+}
+
 // put uploads a file by one PUT. Its checksum is signed, so that S3 takes nothing else.
 func (u *uploading) put(ctx context.Context, f local, file *os.File, s sums) error {
 	length := f.info.Size()
@@ -483,14 +497,14 @@ func (u *uploading) put(ctx context.Context, f local, file *os.File, s sums) err
 		if o.err != nil {
 			return o.err
 		}
-		h, err := u.body(ctx, http.MethodPut, o.url, o.headers, io.NewSectionReader(file, 0, length), length)
+		h, err := u.body(ctx, http.MethodPut, o.url, withMD5(o.headers, s.md5), io.NewSectionReader(file, 0, length), length)
 		if err != nil {
-			return err
+			return cmp.Or(changed(file, f.info), err) // S3 has refused other bytes than were signed for
 		}
 		switch crc := h.Get("X-Amz-Checksum-Crc64nvme"); {
 		case crc != "" && crc != s.crc, crc == "" && isMD5(h) && strings.Trim(h.Get("Etag"), `"`) != hex.EncodeToString(s.md5[:]):
 			u.shown.add(-length)
-			return errors.New("S3 has other bytes than the file")
+			return cmp.Or(changed(file, f.info), errOtherBytes)
 		case crc == "" && !isMD5(h):
 			u.tally.mu.Lock()
 			u.tally.unchecked = append(u.tally.unchecked, f.name)
@@ -605,18 +619,14 @@ func (u *uploading) parts(ctx context.Context, f local, file *os.File) error {
 					if o.err != nil {
 						return o.err
 					}
-					headers := map[string]string{"content-md5": base64.StdEncoding.EncodeToString(of.md5[:])} // which need not be signed
-					for name, value := range o.upload.PartHeaders {
-						headers[name] = value
-					}
 					body, _ := section(n)
-					h, err := u.body(ctx, http.MethodPut, o.upload.PartURLs[strconv.Itoa(n)], headers, body, long)
+					h, err := u.body(ctx, http.MethodPut, o.upload.PartURLs[strconv.Itoa(n)], withMD5(o.upload.PartHeaders, of.md5), body, long)
 					if err != nil {
-						return err
+						return cmp.Or(changed(file, f.info), err)
 					}
 					if etag := h.Get("Etag"); isMD5(h) && strings.Trim(etag, `"`) != hex.EncodeToString(of.md5[:]) {
 						u.shown.add(-long)
-						return errors.New("S3 has other bytes than the file")
+						return cmp.Or(changed(file, f.info), errOtherBytes)
 					}
 					etags[n], sums[n] = h.Get("Etag"), of.md5
 					return nil
