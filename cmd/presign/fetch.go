@@ -20,6 +20,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -242,7 +243,7 @@ func (d *fetching) try(ctx context.Context, w *wanted, known *int64) (skipped bo
 		d.shown.more(length - *known)
 		*known = length
 	}
-	name, want, check := checkOf(r.Header)
+	name, want, check := checkOf(r.Header, length)
 	if r.StatusCode == http.StatusPartialContent && from == 0 {
 		check = nil // the checksum is the whole object's, and the URL is of a range
 	}
@@ -291,13 +292,16 @@ func (d *fetching) try(ctx context.Context, w *wanted, known *int64) (skipped bo
 		}
 		return false, plain(err)
 	}
-	if h, ok := check.(hash.Hash); ok {
-		if got := h.Sum(nil); got == nil || encoded(name, got) != want {
+	h, checked := check.(hash.Hash)
+	if checked && encoded(name, h.Sum(nil)) != want {
+		if name != ofParts {
 			d.forget(part)
 			d.shown.add(-from - n)
 			return false, fmt.Errorf("its %s is not that of what came", name)
 		}
-	} else {
+		checked = false // somebody cut the parts otherwise
+	}
+	if !checked {
 		d.tally.mu.Lock()
 		d.tally.unchecked = append(d.tally.unchecked, w.name)
 		d.tally.mu.Unlock()
@@ -340,25 +344,29 @@ func (d *fetching) isThere(ctx context.Context, name string, length int64, h htt
 	if err != nil || !info.Mode().IsRegular() || info.Size() != length {
 		return false
 	}
-	_, _, check := checkOf(h)
+	_, _, check := checkOf(h, length)
 	sum, ok := check.(hash.Hash)
-	if !ok {
-		modified, err := http.ParseTime(h.Get("Last-Modified"))
-		return err == nil && info.ModTime().Unix() == modified.Unix()
+	if ok {
+		file, err := d.root.Open(name)
+		if err != nil {
+			return false
+		}
+		defer file.Close()
+		if _, err = io.Copy(sum, &untilDone{ctx, file}); err != nil {
+			return false
+		}
+		if same := encoded(algorithm, sum.Sum(nil)) == want; same || algorithm != ofParts {
+			return same
+		}
 	}
-	file, err := d.root.Open(name)
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	_, err = io.Copy(sum, &untilDone{ctx, file})
-	return err == nil && encoded(algorithm, sum.Sum(nil)) == want
+	modified, err := http.ParseTime(h.Get("Last-Modified"))
+	return err == nil && info.ModTime().Unix() == modified.Unix()
 }
 
 // checkOf is the checksum that S3 says of a whole object, and what computes it.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
-func checkOf(h http.Header) (name, want string, check io.Writer) {
+func checkOf(h http.Header, length int64) (name, want string, check io.Writer) {
 	for _, c := range []struct {
 		name string
 		make func() hash.Hash
@@ -373,11 +381,52 @@ func checkOf(h http.Header) (name, want string, check io.Writer) {
 	if isMD5(h) {
 		return "MD5", strings.Trim(h.Get("Etag"), `"`), md5.New()
 	}
+	sum, n, inParts := strings.Cut(strings.Trim(h.Get("Etag"), `"`), "-")
+	if part := partSize(length); inParts && length > 0 && n == strconv.FormatInt((length+part-1)/part, 10) {
+		return ofParts, sum, &partsMD5{Hash: md5.New(), all: md5.New(), part: part}
+	}
 	return "", "", nil
 }
 
+// ofParts is the checksum that an ETag with a number of parts is, if the parts are cut as put cuts them. That it is another
+// proves nothing.
+const ofParts = "MD5 of parts"
+
+// partsMD5 is the MD5 of the parts' MD5s.
+type partsMD5 struct {
+	hash.Hash // of the part that is under way
+	all       hash.Hash
+	part, at  int64
+}
+
+func (p *partsMD5) Write(b []byte) (int, error) {
+	for rest := b; len(rest) > 0; {
+		n := min(p.part-p.at, int64(len(rest)))
+		p.Hash.Write(rest[:n]) // no hash fails
+		rest = rest[n:]
+		if p.at += n; p.at == p.part {
+			p.close()
+		}
+	}
+	return len(b), nil
+}
+
+func (p *partsMD5) close() {
+	p.all.Write(p.Hash.Sum(nil))
+	p.Hash.Reset()
+	p.at = 0
+}
+
+// Sum ends the last part, so it is asked once.
+func (p *partsMD5) Sum(b []byte) []byte {
+	if p.at > 0 {
+		p.close()
+	}
+	return p.all.Sum(b)
+}
+
 func encoded(name string, sum []byte) string {
-	if name == "MD5" {
+	if name == "MD5" || name == ofParts {
 		return hex.EncodeToString(sum)
 	}
 	return base64.StdEncoding.EncodeToString(sum)

@@ -31,6 +31,7 @@ type result struct {
 type run struct {
 	*server
 	binary  string
+	in      installation
 	log     io.Writer // of the functions
 	sign    *runtimeapi.Function
 	results []result
@@ -52,7 +53,7 @@ func (r *run) cases(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{r.keys, r.refusals, r.options, r.batchOptions, r.operations, r.forms, r.multipart, r.checksummed, r.attribution, r.emptyBody, r.listing, r.endpointIsTheBucket, r.signingRole, endOfSession} {
+	for _, step := range []func(context.Context) error{r.keys, r.refusals, r.options, r.batchOptions, r.operations, r.forms, r.multipart, r.checksummed, r.attribution, r.emptyBody, r.command, r.listing, r.endpointIsTheBucket, r.signingRole, endOfSession} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -21,6 +21,9 @@ import (
 type installation struct {
 	bin  string // programs that were built, kept
 	temp string // data and logs of this run
+
+	presign string // the command, as it is built for people
+	large   string // a file of largeSize
 }
 
 // A starter starts a server, and installs it first where it is missing.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -53,11 +54,23 @@ func verify(ctx context.Context, function, bin, table, names string) error {
 		return err
 	}
 	defer os.RemoveAll(temp)
+	presign := filepath.Join(temp, "presign")
+	build := exec.CommandContext(ctx, "go", "build", "-o", presign, "./cmd/presign")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if _, err := output(build); err != nil {
+		return err
+	}
+	large := filepath.Join(temp, "large.bin")
+	if err := writeLarge(large); err != nil {
+		return err
+	}
 
 	reports := make([]report, len(chosen))
 	var wg sync.WaitGroup
 	for i, s := range chosen {
-		wg.Go(func() { reports[i] = against(ctx, s, function, installation{bin: bin, temp: temp}, limits) })
+		wg.Go(func() {
+			reports[i] = against(ctx, s, function, installation{bin: bin, temp: temp, presign: presign, large: large}, limits)
+		})
 	}
 	wg.Wait()
 
@@ -116,7 +129,7 @@ func against(ctx context.Context, s starter, function string, in installation, l
 		return r
 	}
 	defer log.Close()
-	cases := run{server: running, binary: function, log: log}
+	cases := run{server: running, binary: function, log: log, in: in}
 	if err := cases.cases(ctx); err != nil {
 		r.err = err
 		return r
