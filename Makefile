@@ -102,10 +102,8 @@ check-package: package ## The package deploys what template.yaml does, and is th
 examples: package ## examples/terraform and examples/cdk, against the package; CDK's is synthesized. | Python, Node | 1 min
 	@verify/template/examples.sh
 
-docs-test: build ## Every command of docs/tutorial.md and how-it-works.md, in order; links and anchors of all docs. | curl | 20 s
-	@go build -o bin/local ./internal/cmd/local
-	@CGO_ENABLED=0 go build -o bin/presign ./cmd/presign
-	@for page in tutorial how-it-works; do go run ./verify/docs docs/$$page.md || exit 1; done
+docs-test: build ## Every command of the docs, page by page; links and anchors. DOCS="docs/tutorial.md" | root on Debian, Python | 30 s
+	@verify/docs/run.sh $(DOCS)
 	go test ./internal/check/reference -run 'TestLinks'
 
 check: build ## Would a deployment start? PARAMETERS="Bucket=photos ...", else samconfig.toml's. | Python 3.11 | 10 s

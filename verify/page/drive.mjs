@@ -278,6 +278,26 @@ async function halfway(p, prefix) {
   await check('make local: no script failed, and the policy refused nothing', () => must(p.wrongs.length === 0, p.wrongs.join('; ')))
   await p.context().close()
 
+  // The page of docs/how-to/browser-uploads.md, with what its server would answer.
+  await check('examples/portal: a picture is sent; what is larger or no picture is refused, and it says so', async () => {
+    const e = await (await browser.newContext()).newPage()
+    e.setDefaultTimeout(20_000)
+    const key = {key: 'portal/inbox/', key_starts_with: true, content_type_starts_with: 'image/'}
+    await e.route('http://portal.test/**', async (route) => {
+      if (!route.request().url().endsWith('/form')) return route.fulfill({contentType: 'text/html', body: readFileSync('examples/portal/upload.html', 'utf8')})
+      const answer = await (await fetch(service, {method: 'POST', body: JSON.stringify({operation: 'PostObject', keys: [key], content_length_range: [1, 1_000_000]})})).json()
+      return route.fulfill({json: answer.posts[key.key]})
+    })
+    await e.goto('http://portal.test/upload')
+    for (const [name, mimeType, size, said] of [['a b.gif', 'image/gif', 1000, 'It is there.'], ['large.gif', 'image/gif', 1_000_001, 'It is larger than 1 MB.'], ['page.html', 'text/html', 10, 'It is no picture, or it took too long.']]) {
+      files[name] = {bytes: randomBytes(size)}
+      await e.setInputFiles('#file', {name, mimeType, buffer: files[name].bytes})
+      await e.click('button')
+      await e.getByText(said).waitFor()
+    }
+    await stored(service, 'portal/inbox/a b.gif', 'a b.gif')
+    await e.context().close()
+  })
   await check('make local: by keyboard alone', async () => {
     const k = await open(task.local + '/')
     const until = async (what) => {

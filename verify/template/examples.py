@@ -1,4 +1,4 @@
-"""Holds examples/terraform and examples/cdk against the package that they deploy; nothing is applied.
+"""Holds examples/terraform and examples/cdk against the package that they deploy, and lints examples/mail; nothing is applied.
 
   examples.py ROOT DIST SYNTHESIZED
 
@@ -64,13 +64,23 @@ def cdk(folder, parameters):
     return findings
 
 
+def mail(path):
+    """The template for mails is sound; its pattern is what S3's events have (docs/how-to/mail.md)."""
+    lint = subprocess.run([BIN / "cfn-lint", "--format", "parseable", path], capture_output=True, text=True)
+    findings = lint.stdout.splitlines() + lint.stderr.splitlines() if lint.returncode else []
+    text = path.read_text()
+    if "/summary.json" not in text or "X-Amz" in text or "result_url" in text:
+        findings.append(f"{path.name}: it does not wait for summary.json, or tells of a URL")
+    return findings
+
+
 def main():
     root, dist, synthesized = map(Path, sys.argv[1:4])
     parameters = json.loads((dist / "template.json").read_text())["Parameters"].keys()
-    findings = terraform(root / "examples/terraform/main.tf", parameters) + cdk(synthesized, parameters)
+    findings = terraform(root / "examples/terraform/main.tf", parameters) + cdk(synthesized, parameters) + mail(root / "examples/mail/template.yaml")
     for finding in findings:
         print(finding)
-    print(f"examples: Terraform's reads as HCL, CDK's was synthesized, both deploy the package, {len(findings)} findings")
+    print(f"examples: Terraform's reads as HCL, CDK's was synthesized, both deploy the package, the template for mails is clean, {len(findings)} findings")
     return 1 if findings else 0
 
 

@@ -104,18 +104,15 @@ func TestVariables(t *testing.T) {
 
 // Every link from one of the documents to another leads to a file, and to a heading that is there.
 func TestLinks(t *testing.T) {
-	documents, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, pattern := range []string{"*.md", "verify/*.md", "guardrails/*.md"} {
+	var documents []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "examples/*.md", "examples/*/*.md", "verify/*.md", "guardrails/*.md", "page/*.md"} {
 		more, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
 		documents = append(documents, more...)
 	}
-	if len(documents) < 10 {
+	if len(documents) < 30 {
 		t.Fatalf("only %d documents", len(documents))
 	}
 	for _, document := range documents {

@@ -53,12 +53,12 @@ Drop a list, list the results, and read one (KEY is in the second answer, and be
 	fmt.Fprintf(stdout, `
 For aws-cli, boto3 and rclone:
 
-  export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=%s
-  export AWS_ENDPOINT_URL_S3=%s AWS_ENDPOINT_URL_LAMBDA=%s
+  export AWS_ACCESS_KEY_ID=%[1]s AWS_SECRET_ACCESS_KEY=%[2]s AWS_REGION=%[3]s AWS_DEFAULT_REGION=%[3]s
+  export AWS_ENDPOINT_URL_S3=%[4]s AWS_ENDPOINT_URL_LAMBDA=%[5]s AWS_ENDPOINT_URL_SQS=%[6]s
 
-All URLs end with the functions' credentials at %s. A line for each request:
+All URLs end with the functions' credentials at %[7]s. A line for each request:
 
-`, visitor.AccessKeyID, visitor.SecretAccessKey, region, m.s3.Endpoint(), m.url, time.Now().Add(sessionLength).Format("15:04 on 2 January"))
+`, visitor.AccessKeyID, visitor.SecretAccessKey, region, m.s3.Endpoint(), m.url, m.queues.Endpoint(), time.Now().Add(sessionLength).Format("15:04 on 2 January"))
 	for {
 		select {
 		case <-ctx.Done():
