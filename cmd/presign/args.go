@@ -33,6 +33,7 @@ type options struct {
 	tokenFile, tokenEnv string
 	job, results        string // folders in S3: of lists, and of what becomes of them
 	machine             string // the ARN of a state machine that signs the list
+	verbose             bool   // tell of waiting where there is no terminal
 }
 
 // defineFlags binds the flags to o.

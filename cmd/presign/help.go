@@ -47,9 +47,10 @@ const signUsage = `presign %[1]s [flags] s3://BUCKET[/PREFIX] [KEY ...]
   -region REGION     the bucket's; else AWS_REGION, or the profile's
   -profile NAME      of ~/.aws/config, single sign-on included
   -function NAME     ask a deployed function (a name or an ARN), by Invoke
-  -url URL           ask a deployed service, signed; or with a token:
-  -token-file FILE, -token-env VARIABLE    where the token is
-  -job s3://B/manifests/ -results s3://B/results/    a long list, as a job
+  -url URL           ask a deployed service, signed, or with the token that
+                     is in -token-file FILE or -token-env VARIABLE
+  -job s3://B/manifests/ -results s3://B/results/    a long list, as a job; or
+  -job auto, with -function, whose settings say both; -v tells of its progress
   -state-machine ARN in place of -results: signed by many functions at a time
   -endpoint-url URL  another S3 than AWS's; it stands in every URL
   -addressing STYLE  virtual or path

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -10,7 +11,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -29,34 +32,33 @@ var jobFormats = []string{lines, "ndjson"}
 // asks for, so that the same call finds the same job again.
 func (o *options) asJob(ctx context.Context, keys []string, operation string, g *gathering, s streams) error {
 	switch {
-	case o.url != "" || o.function != "":
-		return usageError("a job is asked for by a list in S3", "give -job, or one of -function and -url")
+	case o.url != "":
+		return usageError("a job is asked for by a list in S3", "give -job, or -url")
 	case !slices.Contains(jobFormats, o.format):
 		return usageError("the result of a job is not "+o.format, "the formats are "+strings.Join(jobFormats, " and "))
 	case o.job == "":
-		return usageError("where lists are put is not known", "give -job s3://BUCKET/manifests/, as the deployment has it")
+		return usageError("where lists are put is not known", "give -job s3://BUCKET/manifests/, as the deployment has it, or -job auto with -function")
+	case o.job == fromSettings && o.function == "":
+		return usageError("whose settings say where lists are put is not known", "give -function NAME with -job auto, or -job s3://BUCKET/manifests/")
 	case o.machine != "" && o.results != "":
 		return usageError("an execution says where its result is", "leave -results out")
-	case o.machine == "" && o.results == "":
-		return usageError("where the job's result comes is not known", "give -results s3://BUCKET/results/, as the deployment has it")
+	case o.machine == "" && o.results == "" && o.function == "":
+		return usageError("where the job's result comes is not known", "give -results s3://BUCKET/results/, as the deployment has it, or -function, whose settings say it")
 	}
-	into, err := parseTarget(o.job)
+	at, err := o.folders(ctx)
 	if err != nil {
 		return err
 	}
-	var from target
-	if o.machine == "" {
-		if from, err = parseTarget(o.results); err != nil {
-			return err
-		}
-	}
-	if into.prefix != "" && !strings.HasSuffix(into.prefix, "/") || from.prefix != "" && !strings.HasSuffix(from.prefix, "/") {
-		return usageError("-job and -results are folders", "they end in /")
-	}
-	engine, err := newHere(ctx, o, into.bucket)
+	engine, err := newHere(ctx, o, at.lists.bucket)
 	if err != nil {
 		return err
 	}
+	list, err := newListFile()
+	if err != nil {
+		return err
+	}
+	defer list.Close()
+	g.take = list.add
 	if err := g.gather(keys, o, operation, s.in); err != nil {
 		return err
 	}
@@ -71,33 +73,29 @@ func (o *options) asJob(ctx context.Context, keys []string, operation string, g 
 	if err != nil {
 		return err
 	}
-	var list bytes.Buffer
-	z := gzip.NewWriter(&list)
-	name := sha256.New()
-	name.Write(head)
-	to := io.MultiWriter(z, name)
-	all := batch{g.text, g.starts}
-	for i := range all.starts {
-		to.Write(append(all.cut(i, i+1).text, '\n')) // neither fails into memory
-	}
-	if err := z.Close(); err != nil {
+	base, err := list.end(head)
+	if err != nil {
 		return err
 	}
-	base := "presign-" + hex.EncodeToString(name.Sum(nil)[:16]) + ".jsonl.gz"
-	j := &waitingJob{client: engine.client, results: from, base: base, began: time.Now()}
+	j := &waitingJob{client: engine.in(at.resultsRegion), results: at.results, base: base, began: time.Now()}
 	put := func(key string, metadata map[string]string) error {
-		_, err := j.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &into.bucket, Key: &key, Body: bytes.NewReader(list.Bytes()), Metadata: metadata})
+		if _, err := list.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		_, err := engine.in(at.listsRegion).PutObject(ctx, &s3.PutObjectInput{Bucket: &at.lists.bucket, Key: &key, Body: list.File, Metadata: metadata})
 		if err != nil {
-			return fmt.Errorf("put the list into s3://%s/%s: %w", into.bucket, oneLine(into.prefix), plain(err))
+			return fmt.Errorf("put the list into s3://%s/%s: %w", at.lists.bucket, oneLine(at.lists.prefix), plain(err))
 		}
 		return nil
 	}
+	p := newProgress(s.err, o.verbose, 0, 0)
 	if o.machine != "" {
-		key := into.prefix + scaleFolder + base
-		manifest, _ := json.Marshal("s3://" + into.bucket + "/" + key) // no string fails
+		key := at.lists.prefix + scaleFolder + base
+		manifest, _ := json.Marshal("s3://" + at.lists.bucket + "/" + key) // no string fails
 		input := fmt.Appendf(nil, `%s,"manifest":%s}`, bytes.TrimSuffix(head, []byte(",")), manifest)
 		e := &execution{client: sfn.NewFromConfig(engine.config), machine: o.machine, name: strings.TrimSuffix(base, ".jsonl.gz")}
-		place, err := e.run(ctx, input, func() error { return put(key, nil) }, s.err, g.count)
+		place, err := e.run(ctx, input, func() error { return put(key, nil) }, p, g.count)
+		p.end()
 		if err != nil {
 			return err
 		}
@@ -107,13 +105,13 @@ func (o *options) asJob(ctx context.Context, keys []string, operation string, g 
 		}
 		return j.write(ctx, found, o, g, s)
 	}
-	key := into.prefix + base
+	key := at.lists.prefix + base
 	found, err := j.summary(ctx)
 	if err != nil {
 		return err
 	}
 	if found == nil {
-		_, err := j.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &into.bucket, Key: &key})
+		_, err := engine.in(at.listsRegion).HeadObject(ctx, &s3.HeadObjectInput{Bucket: &at.lists.bucket, Key: &key})
 		if err != nil || j.ended { // else the job is under way
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -122,12 +120,113 @@ func (o *options) asJob(ctx context.Context, keys []string, operation string, g 
 				return err
 			}
 		}
-		if found, err = j.wait(ctx, s.err, g.count); err != nil {
+		if found, err = j.wait(ctx, p, g.count); err != nil {
 			return err
 		}
 	}
 	return j.write(ctx, found, o, g, s)
 }
+
+// fromSettings is -job's value where the function's own settings say where lists are put.
+const fromSettings = "auto"
+
+// folders are where a job's list is put, and where its result comes.
+type folders struct {
+	lists, results             target
+	listsRegion, resultsRegion string // empty: that of the call
+}
+
+// folders reads the flags, and what they leave open from the settings of the function, where that is allowed.
+func (o *options) folders(ctx context.Context) (at folders, err error) {
+	var settings map[string]string
+	if o.function != "" && (o.job == fromSettings || o.results == "" && o.machine == "") {
+		r, err := newRemote(ctx, o)
+		if err != nil {
+			return at, err
+		}
+		const instead = "give -job s3://BUCKET/manifests/ -results s3://BUCKET/results/, as the deployment has them"
+		if settings, err = r.settings(ctx); err != nil {
+			var no *refusal
+			if errors.As(err, &no) && no.status == http.StatusForbidden {
+				return at, usageError("the function's settings may not be read by you ("+no.Error()+")", instead+"; or be allowed lambda:GetFunctionConfiguration")
+			}
+			return at, usageError("the function's settings cannot be read: "+err.Error(), instead)
+		}
+		if settings["PRESIGN_RESULTS_BUCKET"] == "" || o.job == fromSettings && settings["PRESIGN_MANIFEST_BUCKET"] == "" {
+			return at, usageError("the function's settings do not say where its lists and results are", "give the stack's output JobsFunctionName; or "+instead)
+		}
+	}
+	of := func(folder, flag, bucket, prefix, common string) (t target, region string, err error) {
+		if folder == "" || folder == fromSettings {
+			t.bucket, region, _ = strings.Cut(settings[bucket], "@")
+			t.prefix = cmp.Or(settings[prefix], common)
+			return t, region, nil
+		}
+		if t, err = parseTarget(folder); err == nil && t.prefix != "" && !strings.HasSuffix(t.prefix, "/") {
+			err = usageError(flag+" is a folder", "it ends in /")
+		}
+		return t, "", err
+	}
+	if at.lists, at.listsRegion, err = of(o.job, "-job", "PRESIGN_MANIFEST_BUCKET", "PRESIGN_MANIFEST_PREFIX", "manifests/"); err != nil || o.machine != "" {
+		return at, err
+	}
+	at.results, at.resultsRegion, err = of(o.results, "-results", "PRESIGN_RESULTS_BUCKET", "PRESIGN_RESULTS_PREFIX", "results/")
+	return at, err
+}
+
+// in is the client for a bucket of a region.
+func (h *here) in(region string) *s3.Client {
+	if region == "" || region == h.config.Region {
+		return h.client
+	}
+	return s3.New(h.client.Options(), func(o *s3.Options) { o.Region = region })
+}
+
+// memberBytes is how much text goes into a member of gzip: the state machine cuts a list between members.
+const memberBytes = 8 << 20
+
+// listFile is a list on disk, so that it need not fit into memory.
+type listFile struct {
+	*os.File
+	z    *gzip.Writer
+	text int // bytes in this member
+	sum  hash.Hash
+	err  error // the first
+}
+
+func newListFile() (*listFile, error) {
+	file, err := os.CreateTemp("", "presign-job-*")
+	if err != nil {
+		return nil, err
+	}
+	return &listFile{File: file, z: gzip.NewWriter(file), sum: sha256.New()}, nil
+}
+
+// add writes an entry. An error is told of at the end.
+func (l *listFile) add(item []byte) {
+	line := append(item, '\n')
+	l.sum.Write(line) // no hash fails
+	_, err := l.z.Write(line)
+	if l.text += len(line); l.text >= memberBytes {
+		err = errors.Join(err, l.z.Close())
+		l.z.Reset(l.File)
+		l.text = 0
+	}
+	l.err = cmp.Or(l.err, err)
+}
+
+// end gives the list's name: what it holds, and what is asked for.
+func (l *listFile) end(head []byte) (string, error) {
+	var err error
+	if l.text > 0 {
+		err = l.z.Close()
+	}
+	l.sum.Write(head)
+	return "presign-" + hex.EncodeToString(l.sum.Sum(nil)[:16]) + ".jsonl.gz", cmp.Or(l.err, err)
+}
+
+// Close removes it.
+func (l *listFile) Close() error { return errors.Join(l.File.Close(), os.Remove(l.Name())) }
 
 // metadataOf is a request's head as a list's metadata.
 func metadataOf(head []byte) (map[string]string, error) {
@@ -220,21 +319,50 @@ func (j *waitingJob) get(ctx context.Context, bucket, key string) (io.ReadCloser
 }
 
 // wait looks until the job is done. Ctrl-C leaves the job, which goes on.
-func (j *waitingJob) wait(ctx context.Context, errs io.Writer, count int) (*jobSummary, error) {
-	p := newProgress(errs, false, 0, 0)
+func (j *waitingJob) wait(ctx context.Context, p *progress, count int) (*jobSummary, error) {
 	p.tell("the list of %s is with the service; waiting for its result", counted(count, "key"))
+	defer p.end()
+	state := "no result yet"
 	for pause := time.Second; ; pause = min(pause*3/2, 20*time.Second) {
-		select {
-		case <-ctx.Done():
+		if !p.pause(ctx, pause, state, j.began) {
+			p.end()
 			return nil, usageError("stopped waiting; the job goes on", "the same command finds it again")
-		case <-time.After(pause):
 		}
 		found, err := j.summary(ctx)
 		var answer smithy.APIError
 		if found != nil || err != nil && ctx.Err() == nil && errors.As(err, &answer) {
 			return found, err
 		}
+		if n := j.done(ctx); n > 0 {
+			state = fmt.Sprintf("%d of %s done when it was last handed on", n, counted(count, "key"))
+		}
 	}
+}
+
+// done is how many entries a long job had signed when it handed itself on, as its checkpoint says; 0 where there is none.
+func (j *waitingJob) done(ctx context.Context) int64 {
+	prefix := j.results.prefix + "checkpoints/" + j.base + "-"
+	page, err := j.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &j.results.bucket, Prefix: &prefix})
+	if err != nil {
+		return 0
+	}
+	var most int64
+	for _, o := range page.Contents {
+		text, err := j.get(ctx, j.results.bucket, aws.ToString(o.Key))
+		if err != nil {
+			continue
+		}
+		var checkpoint struct {
+			Resume struct {
+				Stream struct{ Tally struct{ Entries int64 } }
+			}
+		}
+		if json.NewDecoder(text).Decode(&checkpoint) == nil {
+			most = max(most, checkpoint.Resume.Stream.Tally.Entries)
+		}
+		text.Close()
+	}
+	return most
 }
 
 // write writes the result's lines, and tells of those that failed.

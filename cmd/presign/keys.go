@@ -18,8 +18,9 @@ import (
 // gathering collects what is to be signed as the text of a request's "keys", and the entries of a list that cannot be.
 type gathering struct {
 	target target
-	text   []byte // JSON items, joined by commas
-	starts []int  // of the items in text
+	take   func(item []byte) // in place of text and starts, which are kept then by nobody
+	text   []byte            // JSON items, joined by commas
+	starts []int             // of the items in text
 	count  int
 	failed int
 	bytes  int64 // of what was listed
@@ -32,11 +33,16 @@ type gathering struct {
 
 // add takes a key, with options of its own.
 func (g *gathering) add(key string, own []s3op.Option) {
-	if g.count > 0 {
-		g.text = append(g.text, ',')
-	}
-	g.starts = append(g.starts, len(g.text))
 	g.count++
+	if g.take != nil {
+		g.text = g.text[:0]
+		defer func() { g.take(g.text) }()
+	} else {
+		if len(g.starts) > 0 {
+			g.text = append(g.text, ',')
+		}
+		g.starts = append(g.starts, len(g.text))
+	}
 	key = g.target.prefix + key
 	if len(own) == 0 {
 		g.text = append(g.text, strictjson.Quote(key)...)

@@ -25,12 +25,12 @@ type execution struct {
 }
 
 // run starts the execution, or finds it, and waits for its end. put puts the list, before anything is started.
-func (e *execution) run(ctx context.Context, input []byte, put func() error, errs io.Writer, count int) (place, error) {
+func (e *execution) run(ctx context.Context, input []byte, put func() error, p *progress, count int) (place, error) {
 	if !strings.Contains(e.machine, ":stateMachine:") {
 		return place{}, usageError("-state-machine is not the ARN of a state machine", "it is the stack's output ScaleMachineArn")
 	}
-	p := newProgress(errs, false, 0, 0)
-	told := false
+	told, began := false, time.Now()
+	state, looks := "planning", true
 	for pause := time.Second; ; pause = min(pause*3/2, 20*time.Second) {
 		arn := strings.Replace(e.machine, ":stateMachine:", ":execution:", 1) + ":" + e.name
 		seen, err := e.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &arn})
@@ -72,12 +72,37 @@ func (e *execution) run(ctx context.Context, input []byte, put func() error, err
 			p.tell("the list of %s is with the state machine; waiting for its result", counted(count, "key"))
 			told = true
 		}
-		select {
-		case <-ctx.Done():
+		if looks && seen != nil {
+			now, err := e.shards(ctx, arn)
+			switch {
+			case err != nil:
+				state, looks = "running", false // who may not look at the map waits as well
+			case now != "":
+				state = now
+			}
+		}
+		if !p.pause(ctx, pause, state, began) {
+			p.end()
 			return place{}, usageError("stopped waiting; the execution goes on", "the same command finds it again")
-		case <-time.After(pause):
 		}
 	}
+}
+
+// shards says how far the map of an execution is, or nothing before it has begun.
+func (e *execution) shards(ctx context.Context, arn string) (string, error) {
+	runs, err := e.client.ListMapRuns(ctx, &sfn.ListMapRunsInput{ExecutionArn: &arn})
+	if err != nil || len(runs.MapRuns) == 0 {
+		return "", err
+	}
+	run, err := e.client.DescribeMapRun(ctx, &sfn.DescribeMapRunInput{MapRunArn: runs.MapRuns[0].MapRunArn})
+	if err != nil || run.ItemCounts == nil {
+		return "", err
+	}
+	c := run.ItemCounts
+	if c.Total > 0 && c.Succeeded == c.Total {
+		return fmt.Sprintf("all %d shards are signed; finishing", c.Total), nil
+	}
+	return fmt.Sprintf("%d of %s signed, %d under way", c.Succeeded, counted(int(c.Total), "shard"), c.Running), nil
 }
 
 // again gives it another name: a name is an execution's for 90 days.

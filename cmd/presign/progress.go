@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -35,6 +36,7 @@ type progress struct {
 	total, done, before int64     // bytes; before: of the last line
 	fixed               bool      // the total is known from the start
 	last                time.Time // of a line, or of the bar
+	state               string    // of what is waited for, as it was last told
 }
 
 // newProgress begins for so many files and bytes; a total of -1 is not known. With no files it only tells.
@@ -153,17 +155,35 @@ func (p *progress) file() {
 	p.doneFiles++
 }
 
-// wait says how a wait goes: on a terminal in a line that is drawn over, elsewhere with -v in a line now and then.
-func (p *progress) wait(format string, args ...any) {
+// pause waits for a while, and says meanwhile how what it waits for goes. It gives false when the context has ended.
+func (p *progress) pause(ctx context.Context, long time.Duration, state string, began time.Time) bool {
+	end, tick := time.After(long), time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		p.wait(state, time.Since(began))
+		select {
+		case <-ctx.Done():
+			return false
+		case <-end:
+			return true
+		case <-tick.C:
+		}
+	}
+}
+
+// wait says how a wait goes: on a terminal in a line that is drawn over, elsewhere with -v in a line now and then, and when
+// something has changed.
+func (p *progress) wait(state string, been time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	text := fmt.Sprintf("presign: waiting, %v: %s", been.Truncate(time.Second), oneLine(state))
 	switch now := time.Now(); {
 	case p.screen != nil:
-		fmt.Fprintf(fitting{p.screen}, wipe+"presign: "+format, args...)
+		fmt.Fprint(fitting{p.screen}, wipe+text)
 		p.drawn = true
-	case p.verbose && now.Sub(p.last) >= plainEvery:
-		fmt.Fprintf(p.to, "presign: "+format+"\n", args...)
-		p.last = now
+	case p.verbose && (state != p.state || now.Sub(p.last) >= plainEvery):
+		fmt.Fprintln(p.to, text)
+		p.state, p.last = state, now
 	}
 }
 

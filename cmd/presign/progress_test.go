@@ -22,13 +22,16 @@ func TestPlainProgress(t *testing.T) {
 		p.last = p.last.Add(-plainEvery)
 		p.add(-1 << 20)
 		p.last = p.last.Add(-plainEvery)
-		p.wait("waiting, %v", time.Minute)
-		p.wait("waiting, %v", time.Minute)
+		p.wait("queued", time.Minute)
+		p.wait("queued", 61*time.Second)
+		p.wait("half is done", 62*time.Second)
+		p.last = p.last.Add(-plainEvery)
+		p.wait("half is done", 72*time.Second)
 		p.end()
 		want := "presign: a: failed\n"
 		if verbose {
 			want = "presign: uploading 3 files, 4.0 MiB\npresign: 1 of 3 files done, 2.0 MiB, RATE/s\n" + want +
-				"presign: 1 of 3 files done, 0 B, RATE/s\npresign: waiting, 1m0s\n"
+				"presign: 1 of 3 files done, 0 B, RATE/s\npresign: waiting, 1m0s: queued\npresign: waiting, 1m2s: half is done\npresign: waiting, 1m12s: half is done\n"
 		}
 		var got []string
 		for line := range strings.Lines(out.String()) {

@@ -217,9 +217,37 @@ func (e *refusal) passing() bool {
 
 // ask sends a request until there is an answer, or a refusal that stays.
 func (r *remote) ask(ctx context.Context, request []byte) ([]byte, error) {
+	return r.untilAnswered(ctx, func() ([]byte, error) { return r.once(ctx, request) })
+}
+
+// settings are the environment that a function was deployed with, for who may read it.
+//
+// https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html
+func (r *remote) settings(ctx context.Context) (map[string]string, error) {
+	address := strings.TrimSuffix(r.url, "/invocations") + "/configuration"
+	text, err := r.untilAnswered(ctx, func() ([]byte, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+		if err != nil {
+			return nil, errors.New("the function's name cannot be used")
+		}
+		return r.signed(request, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var found struct {
+		Environment struct{ Variables map[string]string }
+	}
+	if json.Unmarshal(text, &found) != nil {
+		return nil, errors.New("the function's configuration cannot be read")
+	}
+	return found.Environment.Variables, nil
+}
+
+func (r *remote) untilAnswered(ctx context.Context, once func() ([]byte, error)) ([]byte, error) {
 	wait := r.wait
 	for try := 1; ; try++ {
-		answer, err := r.once(ctx, request)
+		answer, err := once()
 		if err == nil || ctx.Err() != nil {
 			return answer, err
 		}
@@ -256,6 +284,12 @@ func (r *remote) once(ctx context.Context, body []byte) ([]byte, error) {
 	if !r.invoke {
 		request.Header.Set("Content-Encoding", "gzip") // an answer in gzip is the transport's own doing
 	}
+	return r.signed(request, body)
+}
+
+// signed sends a request as the service wants to know who asks.
+func (r *remote) signed(request *http.Request, body []byte) ([]byte, error) {
+	ctx := request.Context()
 	switch {
 	case r.token != "":
 		request.Header.Set("Authorization", "Bearer "+r.token)

@@ -35,6 +35,8 @@ func sign(ctx context.Context, operation string, args []string, s streams) error
 	var u uploading
 	if operation == "put" {
 		u.defineFlags(f)
+	} else {
+		f.BoolVar(&o.verbose, "v", false, "")
 	}
 	positional, err := parse(f, args)
 	if err != nil {
@@ -43,9 +45,10 @@ func sign(ctx context.Context, operation string, args []string, s streams) error
 	if operation == "put" && len(positional) > 0 && !strings.HasPrefix(positional[0], "s3://") {
 		return u.upload(ctx, &o, positional, s)
 	}
+	o.verbose = o.verbose || u.verbose
 	only := ""
 	f.Visit(func(set *flag.Flag) {
-		if slices.Contains([]string{"n", "v", "parallel", "stall", "parts-from", "follow-links"}, set.Name) {
+		if slices.Contains([]string{"n", "parallel", "stall", "parts-from", "follow-links"}, set.Name) {
 			only = "-" + set.Name
 		}
 	})

@@ -29,9 +29,11 @@ func (w *world) ask(ctx context.Context, presign string) error {
 		fmt.Fprintf(&list, "by command/%d\n", i)
 	}
 	list.WriteString("../x\n")
+	w.slow.Store(true)
+	defer w.slow.Store(false)
 	var first []byte
 	for again := range 2 {
-		cmd := exec.CommandContext(ctx, presign, "get", "s3://photos", "-", "-expires", "1h", "-job", "s3://lists/manifests/", "-state-machine", arn)
+		cmd := exec.CommandContext(ctx, presign, "get", "s3://photos", "-", "-expires", "1h", "-job", "s3://lists/manifests/", "-state-machine", arn, "-v")
 		cmd.Env = []string{
 			"HOME=" + home, "AWS_REGION=" + region, "AWS_ACCESS_KEY_ID=" + w.credentials.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + w.credentials.SecretAccessKey,
 			"AWS_SESSION_TOKEN=" + w.credentials.SessionToken, "AWS_ENDPOINT_URL_S3=" + w.s3.Endpoint(), "AWS_ENDPOINT_URL_SFN=" + w.machine.endpoint,
@@ -57,7 +59,9 @@ func (w *world) ask(ctx context.Context, presign string) error {
 			}
 		}
 		if again == 0 {
-			first = out
+			if first = out; !strings.Contains(errs.String(), " signed") || strings.Contains(errs.String(), ": running") {
+				return fmt.Errorf("presign -v does not say how many shards are signed: %s", errs.String())
+			}
 		} else if !bytes.Equal(out, first) || strings.Contains(errs.String(), "waiting") {
 			return errors.New("presign does not find its execution again")
 		}

@@ -64,6 +64,7 @@ type world struct {
 	credentials s3server.Credentials
 	function    *runtimeapi.Function
 	broken      atomic.Bool // one shard of the execution fails for good
+	slow        atomic.Bool // shards take their time
 	failures    *expvar.Map // steps that failed, by the type of their error
 	faults      *faults.Source
 	kills       *faults.Source
@@ -163,6 +164,12 @@ func (w *world) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		}
 	}
 	killing := &faults.Function{Next: w.function, Faults: w.kills, Within: 400 * time.Millisecond}
+	if e.Step == "sign" && w.slow.Load() { // so that somebody who waits sees it
+		select {
+		case <-time.After(3 * time.Second):
+		case <-ctx.Done():
+		}
+	}
 	answer, err := killing.Invoke(ctx, event)
 	var failed *runtimeapi.FunctionError
 	if err != nil && !errors.As(err, &failed) { // as Lambda tells of a process that has ended

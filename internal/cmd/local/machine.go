@@ -138,7 +138,7 @@ func startMachine(s setup) (m *machine, err error) {
 	functions[apiName] = m.function
 
 	mux := http.NewServeMux()
-	mux.Handle(lambdaapi.Prefix, &lambdaapi.Handler{Functions: functions, Failed: m.asyncFailed})
+	mux.Handle(lambdaapi.Prefix, &lambdaapi.Handler{Functions: functions, Settings: map[string]map[string]string{apiName: settingsOf(env), jobsName: settingsOf(env)}, Failed: m.asyncFailed})
 	page.Register(mux, page.Settings{
 		Service: "presign", Bucket: bucket, Operations: strings.Split(s.operations, ","), Storage: []string{m.s3.Endpoint()},
 	})
@@ -194,6 +194,17 @@ func (s *setup) environment(role s3server.Credentials, endpoint string) ([]strin
 		env = append(env, "PRESIGN_POLICY="+string(document))
 	}
 	return env, nil
+}
+
+// settingsOf are those of an environment that a deployment would have: without credentials and what leads to stand-ins.
+func settingsOf(env []string) map[string]string {
+	settings := make(map[string]string)
+	for _, variable := range env {
+		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PRESIGN_") {
+			settings[name] = value
+		}
+	}
+	return settings
 }
 
 func (m *machine) start(binary, name string, timeout time.Duration, env []string) (*runtimeapi.Function, error) {

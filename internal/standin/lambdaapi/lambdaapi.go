@@ -1,7 +1,9 @@
-// Package lambdaapi stands in for the part of Lambda's own API that calls functions: Invoke. A client of Lambda's, such
-// as boto3's or aws-cli with --endpoint-url, calls a function on this machine with it. It looks at no signature.
+// Package lambdaapi stands in for the part of Lambda's own API that calls functions, Invoke, and for what says how they are
+// deployed. A client of Lambda's, such as boto3's or aws-cli with --endpoint-url, calls a function on this machine with it. It
+// looks at no signature.
 //
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+// https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html
 package lambdaapi
 
 import (
@@ -32,12 +34,19 @@ type Function interface {
 type Handler struct {
 	Functions map[string]Function
 
+	// Settings are the environments that the functions were deployed with, by name.
+	Settings map[string]map[string]string
+
 	// Failed, if it is not nil, is told of a call that failed with nobody waiting for it.
 	Failed func(name string, err error)
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", strings.ToLower(rand.Text()))
+	if name, ok := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, Prefix), "/configuration"); ok && r.Method == http.MethodGet {
+		h.configuration(w, nameOf(name))
+		return
+	}
 	name, ok := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, Prefix), "/invocations")
 	switch {
 	case !ok || !strings.HasPrefix(r.URL.Path, Prefix):
@@ -107,6 +116,16 @@ func (h *Handler) call(ctx context.Context, w http.ResponseWriter, f Function, e
 	w.Header().Set("X-Amz-Executed-Version", "$LATEST")
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(payload)
+}
+
+// configuration is GetFunctionConfiguration, as far as anybody here asks.
+func (h *Handler) configuration(w http.ResponseWriter, name string) {
+	if h.Functions[name] == nil {
+		refuse(w, http.StatusNotFound, "ResourceNotFoundException", "Function not found: "+name)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"FunctionName": name, "Environment": map[string]any{"Variables": h.Settings[name]}}) // or the client has gone
 }
 
 // nameOf is the name alone of a name, a partial or a whole ARN, with or without a qualifier.

@@ -39,9 +39,11 @@ func TestInvoke(t *testing.T) {
 		{"no JSON", "POST", invoke, "", `{`, 400, `{"Type":"User","Message":"Could not parse request body into json"}`, "", "InvalidRequestContentException"},
 		{"over 6 MB", "POST", invoke, "", `"` + strings.Repeat("a", 7<<20) + `"`, 413, `{"Type":"User","Message":"the event is over Lambda's 6 MB"}`, "", "RequestTooLargeException"},
 		{"a GET", "GET", invoke, "", ``, 405, `{"Type":"User","Message":"Invoke is a POST"}`, "", "UnknownOperationException"},
+		{"its settings", "GET", lambdaapi.Prefix + "f/configuration", "", ``, 200, `{"Environment":{"Variables":{"A":"b"}},"FunctionName":"f"}`, "", ""},
+		{"settings of no function", "GET", lambdaapi.Prefix + "g/configuration", "", ``, 404, `{"Type":"User","Message":"Function not found: g"}`, "", "ResourceNotFoundException"},
 		{"another operation", "POST", lambdaapi.Prefix, "", ``, 404, `{"Type":"User","Message":"only Invoke is here"}`, "", "UnknownOperationException"},
 	}
-	h := &lambdaapi.Handler{Functions: map[string]lambdaapi.Function{"f": function{}}}
+	h := &lambdaapi.Handler{Functions: map[string]lambdaapi.Function{"f": function{}}, Settings: map[string]map[string]string{"f": {"A": "b"}}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.event))
