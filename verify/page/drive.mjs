@@ -1,6 +1,7 @@
 // Uses the page as people do, and says of each step whether it went as it should. Nothing printed has a URL.
 import {createHash, randomBytes} from 'node:crypto'
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {createServer} from 'node:http'
 import {createRequire} from 'node:module'
 import {resolve} from 'node:path'
 
@@ -280,15 +281,16 @@ async function halfway(p, prefix) {
 
   // The page of docs/how-to/browser-uploads.md, with what its server would answer.
   await check('examples/portal: a picture is sent; what is larger or no picture is refused, and it says so', async () => {
+    const key = {key: 'portal/inbox/', key_starts_with: true, content_type_starts_with: 'image/'}
+    const server = createServer(async (request, response) => {
+      if (request.url !== '/form') return response.setHeader('content-type', 'text/html').end(readFileSync('examples/portal/upload.html'))
+      const answer = await (await fetch(service, {method: 'POST', body: JSON.stringify({operation: 'PostObject', keys: [key], content_length_range: [1, 1_000_000]})})).json()
+      response.end(JSON.stringify(answer.posts[key.key]))
+    })
+    await new Promise((ready) => server.listen(0, '127.0.0.1', ready))
     const e = await (await browser.newContext()).newPage()
     e.setDefaultTimeout(20_000)
-    const key = {key: 'portal/inbox/', key_starts_with: true, content_type_starts_with: 'image/'}
-    await e.route('http://portal.test/**', async (route) => {
-      if (!route.request().url().endsWith('/form')) return route.fulfill({contentType: 'text/html', body: readFileSync('examples/portal/upload.html', 'utf8')})
-      const answer = await (await fetch(service, {method: 'POST', body: JSON.stringify({operation: 'PostObject', keys: [key], content_length_range: [1, 1_000_000]})})).json()
-      return route.fulfill({json: answer.posts[key.key]})
-    })
-    await e.goto('http://portal.test/upload')
+    await e.goto(`http://127.0.0.1:${server.address().port}/upload`)
     for (const [name, mimeType, size, said] of [['a b.gif', 'image/gif', 1000, 'It is there.'], ['large.gif', 'image/gif', 1_000_001, 'It is larger than 1 MB.'], ['page.html', 'text/html', 10, 'It is no picture, or it took too long.']]) {
       files[name] = {bytes: randomBytes(size)}
       await e.setInputFiles('#file', {name, mimeType, buffer: files[name].bytes})
@@ -297,6 +299,7 @@ async function halfway(p, prefix) {
     }
     await stored(service, 'portal/inbox/a b.gif', 'a b.gif')
     await e.context().close()
+    server.close()
   })
   await check('make local: by keyboard alone', async () => {
     const k = await open(task.local + '/')
