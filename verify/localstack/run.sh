@@ -86,4 +86,4 @@ if ! env -i $common AWS_ENDPOINT_URL=$endpoint AWS_REGION=us-east-1 AWS_DEFAULT_
 fi
 # Built rather than run with "go run", which would not hand on its exit status.
 go build -o "$scratch/check" ./verify/localstack
-"$scratch/check" -emulator "$emulator" -endpoint $endpoint -deployed "$scratch/deployed.json"
+"$scratch/check" -python "$python" -emulator "$emulator" -endpoint $endpoint -deployed "$scratch/deployed.json"

@@ -6,9 +6,15 @@ cd "$(dirname "$0")/../.."
 fail() { echo "snippets: $*" >&2; exit 1; }
 
 [ -x bin/api/bootstrap ] && [ -x bin/jobs/bootstrap ] || fail "bin/api/bootstrap or bin/jobs/bootstrap is not there; make build builds them"
-for program in curl node npm chromium; do
-	command -v $program >/dev/null || fail "needs $program; on Debian: apt-get install curl nodejs npm chromium"
+missing=''
+for pair in curl:curl node:nodejs npm:npm chromium:chromium; do
+	command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
+if [ -n "$missing" ]; then
+	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs$missing; only root on Debian gets them installed from here"
+	echo "installing$missing" >&2
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || fail "could not install$missing"
+fi
 scripts/venv.sh verify/snippets/requirements.txt .cache/snippets-venv
 python=$PWD/.cache/snippets-venv/bin/python
 work=$PWD/.cache/snippets
@@ -54,11 +60,27 @@ s3() { curl -sf --aws-sigv4 "aws:amz:$AWS_REGION:s3" --user "$AWS_ACCESS_KEY_ID:
 wanted=$({ s3 hello%20world.txt | cksum; s3 2026/05/star.svg | cksum; } | sort)
 [ "$(echo "$wanted" | wc -l)" = 2 ] && ! echo "$wanted" | grep -q ' 0$' || fail "the two objects are not there"
 
-works curl.sh sh examples/snippets/curl.sh
-works http_requests.py "$python" examples/snippets/http_requests.py
-works lambda_invoke.py "$python" examples/snippets/lambda_invoke.py
+# These come without a signature: a token is API Gateway's to check, and here nobody does.
 works fetch.mjs node examples/snippets/fetch.mjs
-works aws4fetch.mjs node "$work/aws4fetch.mjs"
 works browser.html browser
-works signed.go go run examples/snippets/signed.go
-echo "snippets: $count/7 work"
+
+# These sign, and whoever has another secret is refused.
+refused=0
+signed() {
+	works "$@"
+	name=$1
+	shift
+	if AWS_SECRET_ACCESS_KEY=another "$@" >"$work/urls" 2>"$work/errors" || [ -s "$work/urls" ] && grep -q X-Amz-Signature "$work/urls"; then
+		fail "$name gets URLs with another secret"
+	fi
+	refused=$((refused + 1))
+}
+serve "$work" -iam
+wanted=$({ s3 hello%20world.txt | cksum; s3 2026/05/star.svg | cksum; } | sort)
+signed curl.sh sh examples/snippets/curl.sh
+signed http_requests.py "$python" examples/snippets/http_requests.py
+signed lambda_invoke.py "$python" examples/snippets/lambda_invoke.py
+signed aws4fetch.mjs node "$work/aws4fetch.mjs"
+signed signed.go go run examples/snippets/signed.go
+[ "$(curl -s -o /dev/null -w '%{http_code}' -d '{"keys": ["a"]}' "$PRESIGN_URL")" = 403 ] || fail "a call that is not signed is answered"
+echo "snippets: $count/7 work, $refused/5 that sign are refused with another secret"

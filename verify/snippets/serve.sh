@@ -7,7 +7,8 @@ serve() {
 	: >"$log" # here, lest an earlier address be read below
 	.cache/bin/local serve -addr 127.0.0.1:0 "$@" >"$log" 2>&1 &
 	service=$!
-	trap 'kill $service ${pages:-} 2>/dev/null || true; wait' EXIT
+	services="${services:-} $service"
+	trap 'kill $services ${pages:-} 2>/dev/null || true; wait' EXIT
 	for _ in $(seq 100); do
 		! grep -q '^All URLs end' "$log" || break
 		kill -0 $service 2>/dev/null || { cat "$log" >&2; echo "the local service ended" >&2; exit 1; }

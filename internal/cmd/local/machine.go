@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"bulkpresign/internal/standin/callerauth"
 	"bulkpresign/internal/standin/httpapi"
 	"bulkpresign/internal/standin/lambdaapi"
 	"bulkpresign/internal/standin/runtimeapi"
@@ -55,6 +56,7 @@ type setup struct {
 	addr string // of the front
 
 	operations string // PRESIGN_OPERATIONS
+	iam        bool   // calls must be signed
 	policy     string // a file with a policy document, or ""
 	origins    string // of pages that may call, comma-separated, or ""
 
@@ -138,11 +140,11 @@ func startMachine(s setup) (m *machine, err error) {
 	functions[apiName] = m.function
 
 	mux := http.NewServeMux()
-	mux.Handle(lambdaapi.Prefix, &lambdaapi.Handler{Functions: functions, Settings: map[string]map[string]string{apiName: settingsOf(env), jobsName: settingsOf(env)}, Failed: m.asyncFailed})
+	mux.Handle(lambdaapi.Prefix, s.signed("lambda", &lambdaapi.Handler{Functions: functions, Settings: map[string]map[string]string{apiName: settingsOf(env), jobsName: settingsOf(env)}, Failed: m.asyncFailed}))
 	page.Register(mux, page.Settings{
 		Service: "presign", Bucket: bucket, Operations: strings.Split(s.operations, ","), Storage: []string{m.s3.Endpoint()},
 	})
-	mux.Handle("/", &httpapi.Handler{Function: m.function, Routes: []string{"POST /presign"}, CORS: cors(s.origins)})
+	mux.Handle("/", s.signed("execute-api", &httpapi.Handler{Function: m.function, Routes: []string{"POST /presign"}, CORS: cors(s.origins)}))
 	m.front = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	m.stops = append(m.stops, func() { m.front.Close() })
 	go m.front.Serve(l)
@@ -154,6 +156,26 @@ func (s *setup) binaries() []string {
 		return []string{s.api}
 	}
 	return []string{s.api, s.jobs}
+}
+
+// signed lets calls of a service through that the visitor has signed, where that is asked for: as API Gateway with IAM, and Lambda.
+func (s *setup) signed(service string, next http.Handler) http.Handler {
+	if !s.iam {
+		return next
+	}
+	return &callerauth.Gate{
+		Service: service, Region: region, Next: next,
+		Callers: []aws.Credentials{{AccessKeyID: visitor.AccessKeyID, SecretAccessKey: visitor.SecretAccessKey}},
+		Refuse: func(w http.ResponseWriter, why error) {
+			w.Header().Set("Content-Type", "application/json")
+			if service == "lambda" {
+				w.Header().Set("X-Amzn-Errortype", "InvalidSignatureException")
+			}
+			w.WriteHeader(http.StatusForbidden)
+			// API Gateway says no more than Forbidden; on one's own machine one may know why.
+			json.NewEncoder(w).Encode(map[string]string{"message": "Forbidden: " + why.Error()})
+		},
+	}
 }
 
 // cors is what the template's API has with the parameter AllowedOrigins.

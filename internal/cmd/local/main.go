@@ -31,7 +31,7 @@ func main() {
 }
 
 const usage = `usage: local demo  [-functions folder] [-events folder] [-v]
-       local serve [-functions folder] [-addr host:port] [-operations list] [-policy file] [-origins list] [-v]
+       local serve [-functions folder] [-addr host:port] [-operations list] [-policy file] [-origins list] [-iam] [-v]
 `
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -56,6 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		flags.StringVar(&s.addr, "addr", "127.0.0.1:3000", "where to listen")
 		flags.StringVar(&s.operations, "operations", s.operations+",PostObject,MultipartUpload", "what may be signed, as in PRESIGN_OPERATIONS")
 		flags.StringVar(&s.policy, "policy", "", "a file with rules for callers, as in PRESIGN_POLICY")
+		flags.BoolVar(&s.iam, "iam", false, "calls must be signed by the key that is printed, as for API Gateway with IAM and for Lambda")
 		flags.StringVar(&s.origins, "origins", "", "origins of pages that may call, comma-separated")
 		if err := parse(flags, args[1:]); err != nil {
 			return err
