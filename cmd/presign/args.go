@@ -130,6 +130,8 @@ func lifetime(s string) (time.Duration, error) {
 	return d, nil
 }
 
+func isURL(s string) bool { return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://") }
+
 // target is s3://BUCKET[/PREFIX].
 type target struct {
 	bucket, prefix string
@@ -138,6 +140,9 @@ type target struct {
 
 func parseTarget(s string) (target, error) {
 	rest, ok := strings.CutPrefix(s, "s3://")
+	if isURL(s) { // which may be signed, and is not shown
+		return target{}, usageError("a URL is not s3://BUCKET or s3://BUCKET/PREFIX", "presign fetch downloads by a URL, presign doctor takes one apart that fails")
+	}
 	if !ok {
 		return target{}, usageError(fmt.Sprintf("%q is not s3://BUCKET or s3://BUCKET/PREFIX", oneLine(s)), "the bucket comes before the keys: presign get s3://photos a.jpg")
 	}

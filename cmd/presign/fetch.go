@@ -38,7 +38,6 @@ type fetching struct {
 
 	*signer // nil: the list has URLs
 	more    string
-	http    *http.Client
 	shown   *progress
 	root    *os.Root
 	tally   tally
@@ -82,7 +81,7 @@ func fetch(ctx context.Context, args []string, s streams) error {
 		return err
 	}
 	defer d.root.Close()
-	d.http = d.client()
+	d.connect()
 	d.shown = newProgress(s.err, d.verbose, len(all), d.total)
 	d.shown.begin("downloading")
 	many(ctx, d.parallel, all, func(w wanted) { d.file(ctx, w) })
@@ -92,6 +91,9 @@ func fetch(ctx context.Context, args []string, s streams) error {
 
 // list finds what is to be downloaded.
 func (d *fetching) list(ctx context.Context, o *options, args []string, in io.Reader) (all []wanted, prefix string, failed int, err error) {
+	if len(args) > 1 && isURL(args[0]) {
+		return nil, "", 0, usageError("there are several URLs", "write them as a list, one a line, to a file or standard input")
+	}
 	if !strings.HasPrefix(args[0], "s3://") {
 		if len(args) > 1 {
 			return nil, "", 0, usageError("there are several lists", "join them: cat A B | presign fetch -")
@@ -99,7 +101,11 @@ func (d *fetching) list(ctx context.Context, o *options, args []string, in io.Re
 		if o.url != "" || o.function != "" || o.list != "" {
 			return nil, "", 0, usageError("the list has URLs already", "a service, and -f, go with s3://BUCKET")
 		}
-		l, err := readURLs(args[0], in, d.shown.tell)
+		name := args[0]
+		if isURL(name) {
+			name, in = "-", strings.NewReader(name)
+		}
+		l, err := readURLs(name, in, d.shown.tell)
 		if err != nil {
 			return nil, "", 0, err
 		}
@@ -212,7 +218,7 @@ func (d *fetching) try(ctx context.Context, w *wanted, known *int64) (skipped bo
 	}
 	ctx, body, stop := d.watch(ctx, nil, d.shown.add)
 	defer stop()
-	r, err := d.sendBy(ctx, d.http, http.MethodGet, address, asked, nil, 0)
+	r, err := d.send(ctx, http.MethodGet, address, asked, nil, 0)
 	if err != nil {
 		return false, err
 	}

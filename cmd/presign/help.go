@@ -81,7 +81,7 @@ stopped goes on. URLs are signed just before they are used.
   presign put s3://photos/in/ a.png b.png -o content_type=image/png -format curl
 `
 
-const fetchUsage = `presign fetch [flags] LIST | - | s3://BUCKET[/PREFIX/] [KEY ...]
+const fetchUsage = `presign fetch [flags] LIST | URL | - | s3://BUCKET[/PREFIX/] [KEY ...]
 
 Downloads what a list of URLs names, whatever its format (url, json, compact,
 ndjson, csv, uri-list, aria2, curl; .gz too; - is standard input), or what is

@@ -111,8 +111,8 @@ func (o *options) asJob(ctx context.Context, keys []string, operation string, g 
 		return err
 	}
 	if found == nil {
-		_, err := engine.in(at.listsRegion).HeadObject(ctx, &s3.HeadObjectInput{Bucket: &at.lists.bucket, Key: &key})
-		if err != nil || j.ended { // else the job is under way
+		there, err := engine.in(at.listsRegion).HeadObject(ctx, &s3.HeadObjectInput{Bucket: &at.lists.bucket, Key: &key})
+		if err != nil || j.ended || j.lost(ctx, there.LastModified) { // else the job is under way
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -337,6 +337,15 @@ func (j *waitingJob) wait(ctx context.Context, p *progress, count int) (*jobSumm
 			state = fmt.Sprintf("%d of %s done when it was last handed on", n, counted(count, "key"))
 		}
 	}
+}
+
+// longest is more than a job takes from its list to its first checkpoint, with an invocation of fifteen minutes and another try.
+const longest = time.Hour
+
+// lost tells whether a list was put too long ago for its job to be still under way: nobody was told of the list, or the result has
+// been deleted since.
+func (j *waitingJob) lost(ctx context.Context, put *time.Time) bool {
+	return put != nil && j.began.Sub(*put) > longest && j.done(ctx) == 0
 }
 
 // done is how many entries a long job had signed when it handed itself on, as its checkpoint says; 0 where there is none.

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 )
@@ -70,16 +71,18 @@ func run(ctx context.Context, args []string, s streams) int {
 	case errors.As(err, &some):
 		fmt.Fprintln(s.err, "presign:", some)
 		return someDone
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+	case ctx.Err() != nil && strings.Contains(err.Error(), context.Canceled.Error()): // some packages hand on its words alone
 		err = errors.New("stopped")
 	}
-	fmt.Fprintln(s.err, "presign:", err)
+	fmt.Fprintln(s.err, "presign:", signedURL.ReplaceAllString(err.Error(), "[URL]")) // of a file that cannot be opened, say
 	var h *hinted
 	if errors.As(err, &h) && h.hint != "" {
 		fmt.Fprintln(s.err, "  "+h.hint)
 	}
 	return noneDone
 }
+
+var signedURL = regexp.MustCompile(`(?i)https?:[^\s"]*X-Amz-[^\s"]*`)
 
 // hinted is a mistake, with what to do instead on a line of its own.
 type hinted struct{ what, hint string }

@@ -245,6 +245,9 @@ func (o *options) fromService(ctx context.Context, keys []string, operation stri
 	j.notes()
 	failed := g.failed + j.failed
 	if asked != nil { // what was signed before is written
+		if ctx.Err() != nil {
+			asked = errors.New("stopped")
+		}
 		g.tell("%v; the keys behind were not signed", asked)
 		failed = max(failed+1, g.count+g.failed-j.signed)
 	}

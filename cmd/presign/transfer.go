@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,14 +29,17 @@ type moving struct {
 	stall    time.Duration
 	dry      bool
 	verbose  bool
+	http     *http.Client
 }
 
 func (m *moving) defineFlags(f *flag.FlagSet) {
 	m.parallel = 8
 	f.Func("parallel", "", func(s string) error {
-		if _, err := fmt.Sscanf(s, "%d", &m.parallel); err != nil || m.parallel < 1 || m.parallel > 256 {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > 256 {
 			return errors.New("it is a number of transfers at a time, 1 to 256")
 		}
+		m.parallel = n
 		return nil
 	})
 	m.stall = defaultStall
@@ -49,16 +53,42 @@ func (m *moving) defineFlags(f *flag.FlagSet) {
 	f.BoolVar(&m.verbose, "v", false, "")
 }
 
-// client has no deadline for a whole transfer, and gives bytes as they are. It follows no redirect: a signature is for
-// one host.
-func (m *moving) client() *http.Client {
-	return &http.Client{
+// connect makes the client. It has no deadline for a whole transfer, and gives bytes as they are. It follows no redirect: a
+// signature is for one host.
+func (m *moving) connect() {
+	m.http = &http.Client{
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, TLSHandshakeTimeout: 10 * time.Second,
 			ResponseHeaderTimeout: m.stall, MaxIdleConnsPerHost: m.parallel, IdleConnTimeout: 20 * time.Second, DisableCompression: true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// send sends a request. Its errors hold no URL.
+func (m *moving) send(ctx context.Context, method, url string, headers map[string]string, body io.Reader, length int64) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return nil, final{errors.New("the URL cannot be used")}
+	}
+	for name, value := range headers {
+		if name != "content-length" {
+			r.Header.Set(name, value)
+		}
+	}
+	r.ContentLength = length
+	if length == 0 {
+		r.Body = http.NoBody
+		r.GetBody = nil
+	}
+	response, err := m.http.Do(r)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, cause
+		}
+		return nil, plain(err)
+	}
+	return response, nil
 }
 
 // s3Error is S3's refusal of a transfer.

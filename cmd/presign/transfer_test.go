@@ -94,8 +94,8 @@ func TestThereAndBack(t *testing.T) {
 	if r.status != 0 || strings.Count(r.out, "s3://photos/in/") != len(up) || puts.Load() != 0 {
 		t.Fatalf("dry run: status %d, %d PUTs: %s", r.status, puts.Load(), r.out)
 	}
-	r = b.run(t, "", "put", "up", "s3://photos/in/")
-	if r.status != 0 || !strings.Contains(r.err, "uploaded 5 files") {
+	r = b.run(t, "", "put", "up", "s3://photos/in/", "-v")
+	if r.status != 0 || !strings.HasPrefix(r.err, "presign: uploading 5 files, 190.7 MiB\n") || !strings.Contains(r.err, "uploaded 5 files") {
 		t.Fatalf("status %d: %s", r.status, r.err)
 	}
 	for name, body := range up {
@@ -490,6 +490,34 @@ func TestStandsStill(t *testing.T) {
 	}
 	if r := b.run(t, "", "put", "up", "s3://photos/", "-stall", "5"); r.status != 2 || !strings.Contains(r.err, "30s, 2m") {
 		t.Errorf("status %d: %s", r.status, r.err)
+	}
+}
+
+// A URL alone is downloaded, and none that is somewhere else than it should be is shown.
+func TestFetchURL(t *testing.T) {
+	b := newBed(t)
+	b.put(t, "a b")
+	url := strings.TrimSpace(b.run(t, "", "get", "s3://photos", "a b").out)
+	if r := b.run(t, "", "fetch", url, "-to", "down"); r.status != 0 {
+		t.Fatalf("status %d: %s", r.status, r.err)
+	}
+	sameTree(t, tree(t, filepath.Join(b.home, "down")), map[string][]byte{"photos/a b": []byte("content of a b")})
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"get", url}, "presign fetch downloads"},
+		{[]string{"put", url, "s3://photos/"}, "no such file"},
+		{[]string{"get", "s3://photos", "-f", url}, "no such file"},
+		{[]string{"fetch", url, url}, "several URLs"},
+		{[]string{"fetch", "list", url}, "several lists"},
+		{[]string{"fetch", "x" + url}, "no such file"},
+		{[]string{url}, "there is no command"},
+	} {
+		r := b.run(t, "", test.args...) // which looks for secrets
+		if r.status != 2 || !strings.Contains(r.err, test.want) {
+			t.Errorf("%s: status %d: %s", test.args[0][:3], r.status, r.err)
+		}
 	}
 }
 

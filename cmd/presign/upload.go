@@ -54,7 +54,6 @@ type uploading struct {
 	links     bool
 
 	*signer
-	http     *http.Client
 	more     string // members of each request: -o
 	shown    *progress
 	root     *os.Root
@@ -151,7 +150,8 @@ func (u *uploading) upload(ctx context.Context, o *options, args []string, s str
 	if u.more, err = optionsOf(head); err != nil {
 		return err
 	}
-	u.http, u.room = u.client(), make(chan struct{}, u.parallel)
+	u.room = make(chan struct{}, u.parallel)
+	u.connect()
 	var total int64
 	for _, f := range files {
 		total += f.info.Size()
@@ -413,36 +413,6 @@ func isMD5(h http.Header) bool {
 	_, err := hex.DecodeString(etag)
 	encryption := h.Get("X-Amz-Server-Side-Encryption")
 	return err == nil && len(etag) == 2*md5.Size && !strings.HasPrefix(encryption, "aws:kms") && h.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") == ""
-}
-
-// send sends a request. A body is read as often as it is sent.
-func (m *moving) sendBy(ctx context.Context, c *http.Client, method, url string, headers map[string]string, body io.Reader, length int64) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, method, url, body)
-	if err != nil {
-		return nil, final{errors.New("the URL cannot be used")}
-	}
-	for name, value := range headers {
-		if name != "content-length" {
-			r.Header.Set(name, value)
-		}
-	}
-	r.ContentLength = length
-	if length == 0 {
-		r.Body = http.NoBody
-		r.GetBody = nil
-	}
-	response, err := c.Do(r)
-	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			return nil, cause
-		}
-		return nil, plain(err)
-	}
-	return response, nil
-}
-
-func (u *uploading) send(ctx context.Context, method, url string, headers map[string]string, body io.Reader, length int64) (*http.Response, error) {
-	return u.sendBy(ctx, u.http, method, url, headers, body, length)
 }
 
 // body sends bytes of a file and gives S3's answer.

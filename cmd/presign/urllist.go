@@ -226,7 +226,7 @@ func (l *urlList) lines(in io.Reader) error {
 			} else if header, ok := strings.CutPrefix(option, "header="); ok {
 				w.headers = withHeader(w.headers, header)
 			}
-		case strings.HasPrefix(line, "http://") || strings.HasPrefix(line, "https://"):
+		case isURL(line):
 			line, _, _ = strings.Cut(line, "\t") // of aria2: the same file elsewhere
 			l.all = append(l.all, wanted{key: keyOf(line), url: line, headers: before})
 			before = nil

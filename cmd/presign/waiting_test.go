@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"bulkpresign/internal/answer"
 	"bulkpresign/internal/bulk"
@@ -29,7 +30,7 @@ func TestDone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &waitingJob{client: engine.client, results: target{bucket: "results", prefix: "results/"}, base: "presign-0123.jsonl.gz"}
+	j := &waitingJob{began: time.Now(), client: engine.client, results: target{bucket: "results", prefix: "results/"}, base: "presign-0123.jsonl.gz"}
 	if n := j.done(t.Context()); n != 0 {
 		t.Errorf("%d are done before there is a checkpoint", n)
 	}
@@ -46,6 +47,12 @@ func TestDone(t *testing.T) {
 		}
 		if n := j.done(t.Context()); n != put.want {
 			t.Errorf("%s: %d are done, want %d", put.key, n, put.want)
+		}
+		// A list that was put long ago, and of which nothing is heard, is put again.
+		for age, want := range map[time.Duration]bool{time.Minute: false, 2 * time.Hour: put.want == 0} {
+			if at := time.Now().Add(-age); j.lost(t.Context(), &at) != want {
+				t.Errorf("%s, after %v: lost is %v", put.key, age, !want)
+			}
 		}
 	}
 }
