@@ -50,15 +50,19 @@ Drop a list, list the results, and read one (KEY is in the second answer, and be
   curl -s --aws-sigv4 aws:amz:%[1]s:s3 --user %[2]s:%[3]s '%[4]s/%[7]s/KEY' | gunzip
 `, region, visitor.AccessKeyID, visitor.SecretAccessKey, m.s3.Endpoint(), lists, drop, results)
 	}
+	queues := "" // without jobs there are none
+	if m.queues != nil {
+		queues = " AWS_ENDPOINT_URL_SQS=" + m.queues.Endpoint()
+	}
 	fmt.Fprintf(stdout, `
 For aws-cli, boto3 and rclone:
 
   export AWS_ACCESS_KEY_ID=%[1]s AWS_SECRET_ACCESS_KEY=%[2]s AWS_REGION=%[3]s AWS_DEFAULT_REGION=%[3]s
-  export AWS_ENDPOINT_URL_S3=%[4]s AWS_ENDPOINT_URL_LAMBDA=%[5]s AWS_ENDPOINT_URL_SQS=%[6]s
+  export AWS_ENDPOINT_URL_S3=%[4]s AWS_ENDPOINT_URL_LAMBDA=%[5]s%[6]s
 
 All URLs end with the functions' credentials at %[7]s. A line for each request:
 
-`, visitor.AccessKeyID, visitor.SecretAccessKey, region, m.s3.Endpoint(), m.url, m.queues.Endpoint(), time.Now().Add(sessionLength).Format("15:04 on 2 January"))
+`, visitor.AccessKeyID, visitor.SecretAccessKey, region, m.s3.Endpoint(), m.url, queues, time.Now().Add(sessionLength).Format("15:04 on 2 January"))
 	for {
 		select {
 		case <-ctx.Done():
