@@ -32,6 +32,7 @@ var answers = map[string]struct{ what, cure string }{
 	"ExpiredToken":                       {"the credentials that signed the URL have ended, and the URL with them", "sign a new one, for no longer than the credentials live"},
 	"InvalidToken":                       {"the session token is damaged, or of another account's partition", "sign again; copy the URL whole"},
 	"InvalidAccessKeyId":                 {"the access key that signed does not exist (any more), or not in this partition or on this server", "sign with credentials that exist; a URL for an emulator does not work on AWS, nor the reverse"},
+	"InvalidTokenId":                     {"the session token is damaged, or another server's", "sign again; copy the URL whole"}, // MinIO, Ceph
 	"RequestTimeTooSkewed":               {"the signer's clock is more than 15 minutes from S3's", "set the clock"},
 	"AuthorizationQueryParametersError":  {"S3 cannot read the parameters of the signature; its message says which", "copy the URL whole; sign for the bucket's region"},
 	"AuthorizationHeaderMalformed":       {"the request is signed for another region than the bucket's", "sign with the bucket's region"},
@@ -84,7 +85,7 @@ func (x *examination) denied(r *refusal) {
 			since = ", at " + end.UTC().Format(time.RFC3339)
 		}
 		x.find(Certain, "S3 says that the URL has expired"+since, "sign a new one")
-	case strings.Contains(r.Message, "not yet valid"):
+	case strings.Contains(r.Message, "not yet valid"), strings.Contains(r.Message, "not valid yet"):
 		x.find(Certain, "S3 says that the URL is not valid yet: the signer's clock is ahead", "set the clock")
 	case r.HeadersNotSigned != "":
 		x.find(Certain, "the client sent headers that must be signed and were not: "+name(r.HeadersNotSigned), "do not send them, or sign them")

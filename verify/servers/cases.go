@@ -53,7 +53,7 @@ func (r *run) cases(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{r.keys, r.refusals, r.options, r.batchOptions, r.operations, r.forms, r.multipart, r.checksummed, r.attribution, r.emptyBody, r.command, r.listing, r.endpointIsTheBucket, r.signingRole, endOfSession} {
+	for _, step := range []func(context.Context) error{r.keys, r.refusals, r.options, r.batchOptions, r.operations, r.forms, r.multipart, r.checksummed, r.attribution, r.emptyBody, r.command, r.listing, r.endpointIsTheBucket, r.signingRole, r.faq, endOfSession} {
 		if err := step(ctx); err != nil {
 			return err
 		}
