@@ -17,6 +17,7 @@ var exported = regexp.MustCompile(`(AWS_[A-Z0-9_]+)=(\S+)`)
 // A list goes to the jobs function through its bucket and queue, and what it signs comes back; the same call finds the
 // same result again.
 func TestJob(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	b := newBed(t)
 	b.env = []string{"HOME=" + b.home, "PATH=" + os.Getenv("PATH"), "AWS_EC2_METADATA_DISABLED=true"}
 	serveLocal(t, b, func(line string) bool {

@@ -36,7 +36,7 @@ type progress struct {
 	total, done, before int64     // bytes; before: of the last line
 	fixed               bool      // the total is known from the start
 	last                time.Time // of a line, or of the bar
-	state               string    // of what is waited for, as it was last told
+	state               string    // of what is waited for, or the files, as they were last told
 }
 
 // newProgress begins for so many files and bytes; a total of -1 is not known. With no files it only tells.
@@ -136,7 +136,10 @@ func (p *progress) draw(now bool) {
 		p.bar.ChangeMax64(max(p.total, 1))
 	}
 	_ = p.bar.Set64(min(max(0, p.done), max(p.total, 1)-1))
-	p.bar.Describe(p.counts())
+	if counts := p.counts(); counts != p.state {
+		p.bar.Describe(counts)
+		p.state = counts
+	}
 }
 
 // more is what a total that was not known grows by.

@@ -165,6 +165,7 @@ func TestService(t *testing.T) {
 // A long list goes in several requests at a time, through throttling, broken connections and a service that takes no more
 // than 700 keys at once; what comes is every key in its order.
 func TestServiceInTheWay(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	b := newBed(t)
 	f := newFront(t, b)
 	const count = 12_000

@@ -220,8 +220,12 @@ type tally struct {
 	done, skipped, failed int
 	bytes                 int64
 	unchecked             []string
-	refusals              map[string]int // of the service, and how many files each has failed
+	reasons               map[string]int // and how many files each has failed
+	quiet                 int            // files that were not named
 }
+
+// named is how many files are named that fail for the same reason; with -v, all are.
+const named = 20
 
 // told counts how a file ended, and tells of one that failed.
 func (t *tally) told(ctx context.Context, p *progress, name string, skipped bool, err error) {
@@ -232,15 +236,14 @@ func (t *tally) told(ctx context.Context, p *progress, name string, skipped bool
 	defer t.mu.Unlock()
 	if err != nil {
 		text := explained(err)
-		var service *refusal
-		if errors.As(err, &service) { // which says no to thousands in the same words
-			if t.refusals == nil {
-				t.refusals = make(map[string]int)
-			}
-			t.refusals[text]++
+		if t.reasons == nil {
+			t.reasons = make(map[string]int)
 		}
-		if t.refusals[text] < 2 {
+		t.reasons[text]++
+		if p.verbose || t.reasons[text] <= most(err) {
 			p.tell("%s: %s", oneLine(name), text)
+		} else {
+			t.quiet++
 		}
 	}
 	switch {
@@ -251,6 +254,15 @@ func (t *tally) told(ctx context.Context, p *progress, name string, skipped bool
 	default:
 		t.done++
 	}
+}
+
+// most is how many files are named that fail for an error: a service says no to thousands in the same words.
+func most(err error) int {
+	var service *refusal
+	if errors.As(err, &service) {
+		return 1
+	}
+	return named
 }
 
 // outcome is the call's, and a line about it.
@@ -265,10 +277,8 @@ func (t *tally) outcome(ctx context.Context, p *progress, verb string, of int) e
 			p.tell("%d more had none", more)
 		}
 	}
-	for text, n := range t.refusals {
-		if n > 1 {
-			p.tell("%s more: %s", counted(n-1, "file"), text)
-		}
+	if t.quiet > 0 {
+		p.tell("%s more failed as those before (-v names all)", counted(t.quiet, "file"))
 	}
 	if left := of - t.done - t.skipped - t.failed; ctx.Err() != nil && left > 0 {
 		p.tell("stopped; the same command goes on from here")

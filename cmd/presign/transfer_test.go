@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
@@ -240,6 +241,20 @@ func TestFilesThatCannot(t *testing.T) {
 	}
 }
 
+// Thousands that fail for one reason are not all named, but with -v.
+func TestManyFail(t *testing.T) {
+	b := newBed(t)
+	for i := range 50 {
+		b.write(t, fmt.Sprint("up/", i), []byte("x"))
+	}
+	for flag, want := range map[string]int{"-v": 50, "-parallel=8": 20} {
+		r := b.run(t, "", "put", "up", "s3://none/", flag)
+		if n := strings.Count(r.err, "NoSuchBucket"); r.status != 2 || n != want || strings.Contains(r.err, "30 files more") != (want == 20) || !strings.Contains(r.err, "none of 50 files") {
+			t.Errorf("%s: status %d, %d are named: %s", flag, r.status, n, r.err)
+		}
+	}
+}
+
 // A list cannot have anything written outside of the folder.
 func TestFetchStaysInside(t *testing.T) {
 	b := newBed(t)
@@ -265,6 +280,7 @@ func TestFetchStaysInside(t *testing.T) {
 
 // S3 that fails in all its ways: everything arrives whole all the same, in both directions.
 func TestTransferFaults(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	b := newBed(t)
 	source := faults.New(7, faults.Rates{{Kind: faults.InternalError, Share: 0.04}, {Kind: faults.SlowDown, Share: 0.04}, {Kind: faults.CutRequest, Share: 0.04},
 		{Kind: faults.CutResponse, Share: 0.04}, {Kind: faults.Lost, Share: 0.04}, {Kind: faults.LateError, Share: 0.2}})
@@ -306,6 +322,7 @@ func (b *bed) endAfter(t *testing.T, s os.Signal, came <-chan struct{}, args ...
 
 // Killed in the midst, or stopped by Ctrl-C, both directions go on with what is there. Nothing half has a final name.
 func TestGoesOn(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
 		t.Run(s.String(), func(t *testing.T) { goesOn(t, s) })
 	}
@@ -419,6 +436,7 @@ func (w *halfWriter) Write(p []byte) (int, error) {
 
 // A file that changes while it is uploaded is an error, and nothing is there that never was the file.
 func TestChanged(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	b := newBed(t)
 	var change atomic.Value // func()
 	b.inFront(t, func(next http.Handler) http.Handler {
@@ -462,6 +480,7 @@ func TestChanged(t *testing.T) {
 
 // A connection that stands still is given up, and what it was for is tried again.
 func TestStandsStill(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	b := newBed(t)
 	release := make(chan struct{})
 	var puts, gets atomic.Int64

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,8 +32,9 @@ var faults = []fault{
 		q.url = setParameter(q.url, "X-Amz-Credential", "ASIANOBODYHASTHIS000"+strings.TrimPrefix(parameter(q.url, "X-Amz-Credential"), accessKeyOf(q.url)))
 	}, "InvalidAccessKeyId", "access key"},
 	{"a token that is cut off", func(q *request) {
-		token := parameter(q.url, "X-Amz-Security-Token")
-		q.url = setParameter(q.url, "X-Amz-Security-Token", strings.TrimSuffix(token[:len(token)-7], "%"))
+		token, _ := url.QueryUnescape(parameter(q.url, "X-Amz-Security-Token"))
+		// No base64 has such a length: what radosgw says depends on that.
+		q.url = setParameter(q.url, "X-Amz-Security-Token", url.QueryEscape(token[:(len(token)-8)/4*4+1]))
 	}, "InvalidToken", "token"},
 	{"no expiry", func(q *request) {
 		q.url = strings.Replace(q.url, "&X-Amz-Expires="+parameter(q.url, "X-Amz-Expires"), "", 1)

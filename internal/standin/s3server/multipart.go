@@ -92,6 +92,9 @@ func (s *store) UploadPart(_ context.Context, _, _ string, id gofakes3.UploadID,
 	if _, err := io.ReadFull(body, p.body); err != nil {
 		return "", gofakes3.ErrIncompleteBody
 	}
+	if _, err := io.Copy(io.Discard, body); err != nil { // at its end the reader compares a Content-MD5
+		return "", err
+	}
 	p.sum = md5.Sum(p.body)
 	s.mu.Lock()
 	defer s.mu.Unlock()

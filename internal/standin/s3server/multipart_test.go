@@ -62,6 +62,15 @@ func TestMultipartUpload(t *testing.T) {
 	first, last := bytes.Repeat([]byte("a"), 5<<20), []byte("the last part")
 	whole := append(bytes.Clone(first), last...)
 
+	damaged := begin("damaged")
+	if _, err := c.UploadPart(ctx, &s3.UploadPartInput{Bucket: aws.String(bucket), Key: aws.String("damaged"), UploadId: damaged, PartNumber: aws.Int32(1),
+		Body: bytes.NewReader(last), ContentMD5: aws.String("1B2M2Y8AsgTpgAmY7PhCfg==")}); code(err) != "BadDigest" { // of nothing
+		t.Errorf("a part with the MD5 of another: %v", code(err))
+	}
+	if _, err := c.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("damaged"), UploadId: damaged}); err != nil {
+		t.Fatal(err)
+	}
+
 	id := begin("k")
 	parts, err := upload("k", id, first, last)
 	if err != nil {
