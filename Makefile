@@ -62,7 +62,7 @@ verify: build ## Every operation and awkward key against five S3 servers. | root
 	go build -C verify/servers -o ../../bin/verify .
 	bin/verify
 
-clients: build ## Real clients use the URLs: curl, wget, aria2c, Python, Node, Chromium. | root on Debian, Python, Node | 5 min
+clients: build ## Real clients use the URLs: curl, wget, Python, Node, Chromium; pandas, DuckDB, GDAL, ffmpeg, ... | root on Debian, Python, Node | 5 min
 	verify/clients/run.sh
 
 openapi: build ## openapi.yaml linted, the service asked by schemathesis, typed clients generated and used. | Python, Node | 2 min
@@ -71,7 +71,7 @@ openapi: build ## openapi.yaml linted, the service asked by schemathesis, typed 
 snippets: build ## Each file of examples/snippets asks the local service, and its URLs work. | curl, Chromium, Python, Node | 20 s
 	verify/snippets/run.sh
 
-git-lfs: build ## The real git lfs pushes and clones through examples/git-lfs. | git-lfs, Python | 10 s
+git-lfs: build ## The real git lfs pushes and clones through examples/git-lfs. | git-lfs, jq, Python | 10 s
 	verify/gitlfs/run.sh
 
 uploads: build ## Whole uploads: curl, Python, Node, Uppy in Chromium; in parts, paused, damaged. | root on Debian, Python, Node | 3 min

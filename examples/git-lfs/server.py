@@ -1,8 +1,13 @@
 """Git LFS's batch API over this service: POST .../objects/batch asks it for URLs, and git lfs moves the bytes itself.
 
 Needs PRESIGN_FUNCTION and what boto3 reads; listens on 127.0.0.1. It knows no users: put one who asks for them in front.
+
+An upload's size and SHA-256, which is its name in LFS, are signed, so that S3 takes nothing else under that name. They
+are headers of each object's own, and git lfs sends them. An object goes up in one PUT, of at most 5 GiB: what git lfs
+does by itself (its transfer "basic") has no parts, so a larger one gets the service's error.
 """
 
+import base64
 import http.server
 import json
 import os
@@ -16,7 +21,12 @@ OPERATIONS = {"download": "GetObject", "upload": "PutObject"}
 def batch(asked):
     operation, objects = asked["operation"], asked["objects"]
     keys = {o["oid"]: f"lfs/{o['oid'][:2]}/{o['oid']}" for o in objects}
-    request = {"operation": OPERATIONS[operation], "keys": list(keys.values())}
+    items = [{"key": keys[o["oid"]]} for o in objects]
+    if operation == "upload":
+        for item, o in zip(items, objects):
+            item["content_length"] = o["size"]
+            item["checksum_sha256"] = base64.b64encode(bytes.fromhex(o["oid"])).decode()
+    request = {"operation": OPERATIONS[operation], "keys": items}
     response = functions.invoke(FunctionName=os.environ["PRESIGN_FUNCTION"], Payload=json.dumps(request))
     answer = json.load(response["Payload"])
     if "FunctionError" in response:
@@ -25,7 +35,8 @@ def batch(asked):
         key = keys[o["oid"]]
         if key in answer["urls"]:
             o["authenticated"] = True  # the URL is: git lfs must not add credentials
-            o["actions"] = {operation: {"href": answer["urls"][key], "header": answer.get("headers", {}), "expires_at": answer["expires_at"]}}
+            header = answer.get("item_headers", {}).get(key, answer.get("headers", {}))
+            o["actions"] = {operation: {"href": answer["urls"][key], "header": header, "expires_at": answer["expires_at"]}}
         else:
             o["error"] = {"code": 422, "message": answer["errors"][key]["message"]}
     return {"transfer": "basic", "hash_algo": "sha256", "objects": objects}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"log"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -26,8 +28,16 @@ type front struct {
 
 	mu      sync.Mutex
 	targets map[string]string // by signature, the first time it came
+	log     []request         // in the order of arrival
+	pending sync.WaitGroup    // of those in log that are not answered yet
 	tasks   []task            // for the page
 	answers chan []pageAnswer // of the page
+}
+
+// request is one that came for an object.
+type request struct {
+	method, target, ranges string
+	status                 int
 }
 
 // pageAnswer is what the page got for a task.
@@ -57,15 +67,28 @@ var signature = regexp.MustCompile(`X-Amz-Signature=([0-9a-f]{64})`)
 
 func (f *front) serve(w http.ResponseWriter, r *http.Request) {
 	signed := signature.FindStringSubmatch(r.RequestURI)
-	if signed == nil {
+	if signed == nil && !strings.HasPrefix(r.RequestURI, "/"+bucket+"/") {
 		f.page(w, r)
 		return
 	}
 	f.mu.Lock()
-	if _, again := f.targets[signed[1]]; !again {
-		f.targets[signed[1]] = r.RequestURI
+	if signed != nil {
+		if _, again := f.targets[signed[1]]; !again {
+			f.targets[signed[1]] = r.RequestURI
+		}
 	}
+	f.pending.Add(1)
+	defer f.pending.Done()
+	which := len(f.log)
+	f.log = append(f.log, request{method: r.Method, target: r.RequestURI, ranges: r.Header.Get("Range")})
 	f.mu.Unlock()
+	answered := func(status int) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if which < len(f.log) {
+			f.log[which].status = status
+		}
+	}
 
 	headers := map[string]string{"host": r.Host}
 	for name, values := range r.Header {
@@ -83,11 +106,13 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not a path", http.StatusBadRequest)
 		return
 	}
-	response, err := rawhttp.Do(r.Context(), r.Method, f.to+r.RequestURI, headers, body)
+	// A client that has enough breaks off. What S3 says to its request is told all the same.
+	response, err := rawhttp.Do(context.WithoutCancel(r.Context()), r.Method, f.to+r.RequestURI, headers, body)
 	if err != nil {
 		http.Error(w, "the S3 server did not answer", http.StatusBadGateway)
 		return
 	}
+	answered(response.Status)
 	maps.Copy(w.Header(), response.Header)
 	w.WriteHeader(response.Status)
 	w.Write(response.Body)
@@ -132,7 +157,16 @@ func (f *front) page(w http.ResponseWriter, r *http.Request) {
 func (f *front) forget() {
 	f.mu.Lock()
 	clear(f.targets)
+	f.log = nil
 	f.mu.Unlock()
+}
+
+// requests returns what came since forget, once all of it is answered.
+func (f *front) requests() []request {
+	f.pending.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.log)
 }
 
 // seen returns the target of the request that carried the signature of a URL.

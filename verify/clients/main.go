@@ -43,13 +43,19 @@ func main() {
 	flag.StringVar(&c.python, "python", "python3", "a Python with requests and urllib3")
 	flag.StringVar(&c.chromium, "chromium", "chromium", "a Chromium")
 	function := flag.String("function", "bin/api/bootstrap", "the function's binary")
+	only := flag.Bool("tools", false, "measure only the tools that read data, compare or write only their table")
+	flag.BoolVar(&c.explain, "explain", false, "say why a call of a tool fails")
 	update := flag.Bool("update", false, "write expected.csv and the table, instead of comparing with them")
 	flag.Parse()
 	if err := c.start(ctx, *function); err != nil {
 		fmt.Fprintln(os.Stderr, "clients:", err)
 		os.Exit(1)
 	}
-	ok := c.run(ctx, *update)
+	run := c.run
+	if *only {
+		run = c.runTools
+	}
+	ok := run(ctx, *update)
 	c.close()
 	if !ok {
 		os.Exit(1)
@@ -59,6 +65,8 @@ func main() {
 // bench is what the clients are measured on.
 type bench struct {
 	here, doc, python, chromium string
+
+	explain bool
 
 	s3       *s3server.Server
 	front    *front
@@ -164,8 +172,13 @@ func (c *bench) run(ctx context.Context, update bool) bool {
 		fail("expansions", err)
 	}
 
+	tools, err := c.measureTools(ctx)
+	if err != nil {
+		fail("tools", err)
+	}
+
 	if update {
-		if err := errors.Join(c.writeExpected(), c.writeTable()); err != nil {
+		if err := errors.Join(c.writeExpected(), c.writeTable(clientsTable, c.table()), c.writeTable(toolsTable, toolsAsTable(tools))); err != nil {
 			fail("update", err)
 		}
 	}
@@ -174,6 +187,10 @@ func (c *bench) run(ctx context.Context, update bool) bool {
 		fail("expected.csv", err)
 	}
 	if err := c.compareTable(); err != nil {
+		fail(c.doc, err)
+	}
+	toolsAsExpected, err := c.compareTools(tools, fail)
+	if err != nil {
 		fail(c.doc, err)
 	}
 	worked := 0
@@ -190,6 +207,7 @@ func (c *bench) run(ctx context.Context, update bool) bool {
 	}
 	fmt.Printf("clients: %d/%d (client, key) pairs as expected, %d of them work with the URL unchanged, %d/%d compact expansions right\n",
 		asExpected, len(c.outcomes), worked, expanded, len(expansions))
+	fmt.Printf("clients: %d/%d calls of tools that read data as expected\n", toolsAsExpected, len(tools))
 	return failed == 0
 }
 

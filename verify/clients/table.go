@@ -8,11 +8,14 @@ import (
 	"strings"
 )
 
-// The table stands between these lines of the document.
+// A table stands between two such lines of the document.
 const (
-	tableBegins = "<!-- measured by make clients: begin -->\n"
-	tableEnds   = "<!-- measured by make clients: end -->\n"
+	clientsTable = "measured by make clients"
+	toolsTable   = "tools, measured by make clients"
 )
+
+func begins(table string) string { return "<!-- " + table + ": begin -->\n" }
+func ends(table string) string   { return "<!-- " + table + ": end -->\n" }
 
 // table shows the outcomes: a summary of each client, then every key that does not just work.
 func (c *bench) table() string {
@@ -72,32 +75,32 @@ func (c *bench) table() string {
 	return b.String()
 }
 
-// split cuts the document around the table.
-func (c *bench) split() (before, table, after []byte, err error) {
+// split cuts the document around a table.
+func (c *bench) split(name string) (before, table, after []byte, err error) {
 	doc, err := os.ReadFile(c.doc)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	before, rest, begins := bytes.Cut(doc, []byte(tableBegins))
-	table, after, ends := bytes.Cut(rest, []byte(tableEnds))
-	if !begins || !ends {
-		return nil, nil, nil, errors.New("the lines around the table are not there")
+	before, rest, begin := bytes.Cut(doc, []byte(begins(name)))
+	table, after, end := bytes.Cut(rest, []byte(ends(name)))
+	if !begin || !end {
+		return nil, nil, nil, errors.New("the lines around the table are not there: " + name)
 	}
 	return before, table, after, nil
 }
 
 func (c *bench) compareTable() error {
-	_, table, _, err := c.split()
+	_, table, _, err := c.split(clientsTable)
 	if err == nil && string(table) != c.table() {
 		err = errors.New("the table is not what was measured; -update writes it")
 	}
 	return err
 }
 
-func (c *bench) writeTable() error {
-	before, _, after, err := c.split()
+func (c *bench) writeTable(name, table string) error {
+	before, _, after, err := c.split(name)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(c.doc, []byte(string(before)+tableBegins+c.table()+tableEnds+string(after)), 0o644)
+	return os.WriteFile(c.doc, []byte(string(before)+begins(name)+table+ends(name)+string(after)), 0o644)
 }

@@ -4,9 +4,13 @@ set -eu
 cd "$(dirname "$0")/../.."
 fail() { echo "git-lfs: $*" >&2; exit 1; }
 [ -x bin/api/bootstrap ] || fail "bin/api/bootstrap is not there; make build builds it"
-if ! command -v git-lfs >/dev/null; then
-	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs git-lfs; only root on Debian gets it installed from here"
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends git-lfs; } >/dev/null || fail "could not install git-lfs"
+missing=''
+for tool in git curl jq git-lfs; do
+	command -v $tool >/dev/null || missing="$missing $tool"
+done
+if [ -n "$missing" ]; then
+	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs$missing; only root on Debian gets them installed from here"
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || fail "could not install$missing"
 fi
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY AWS_SESSION_TOKEN AWS_PROFILE
 scripts/venv.sh verify/snippets/requirements.txt .cache/snippets-venv
@@ -39,4 +43,26 @@ for f in a.bin 'b c.bin'; do
 	git -C "$work/far" show "main:$f" | grep -q '^oid sha256:' || fail "$f is not in LFS"
 	cmp "$work/near/$f" "$work/clone/$f" || fail "$f came back otherwise"
 done
+# What git lfs sent was signed: the same URL takes neither a PUT without those headers nor other bytes of the same size.
+batch() { curl -sf "$(cat "$work/lfs.url")/objects/batch" -d "{\"operation\": \"upload\", \"objects\": [{\"oid\": \"$1\", \"size\": $2}]}"; }
+printf 'these bytes' >"$work/right"
+printf 'other bytes' >"$work/wrong"
+batch "$(sha256sum <"$work/right" | cut -d ' ' -f 1)" 11 >"$work/answer.json"
+jq -r '.objects[0].actions.upload.header | to_entries[] | "header = \"\(.key): \(.value)\""' "$work/answer.json" >"$work/headers"
+grep -q '^header = "x-amz-checksum-sha256: ' "$work/headers" && grep -q '^header = "content-length: 11"' "$work/headers" || fail "the headers of an upload are not in its answer"
+# put FILE [--config HEADERS]: the status.
+put() {
+	file=$1
+	shift
+	jq -r '.objects[0].actions.upload.href | "url = \"\(.)\""' "$work/answer.json" |
+		curl -s -o "$work/put.xml" -w '%{http_code}' --config - -X PUT --data-binary "@$file" "$@"
+}
+bare=$(put "$work/right")
+wrong=$(put "$work/wrong" --config "$work/headers")
+right=$(put "$work/right" --config "$work/headers")
+[ "$bare $wrong $right" = "403 400 200" ] || fail "PUT without headers, of other bytes, as signed: $bare $wrong $right, expected 403 400 200"
+# Over 5 GiB there is an error, and no URL that would fail after hours.
+batch "$(printf '%064d' 7)" 5368709121 | jq -e '.objects[0] | .error.code == 422 and (.error.message | contains("5368709120") or contains("5 GiB")) and (has("actions") | not)' >/dev/null ||
+	fail "an object over 5 GiB gets no error of its own"
+echo "git-lfs: 3/3 uploads refused that are not what was signed: headers missing, other bytes, over 5 GiB"
 echo "git-lfs: 2/2 files pushed and cloned"
