@@ -392,18 +392,17 @@ func (j *waitingJob) write(ctx context.Context, found *jobSummary, o *options, g
 	if err != nil {
 		return errors.New("the job's result is damaged")
 	}
-	to, done := s.out, func() error { return nil }
-	if o.out != "" {
-		if to, done, err = create(o.out); err != nil {
-			return err
-		}
+	to, err := o.output(s)
+	if err != nil {
+		return err
 	}
+	defer to.drop()
 	w := bufio.NewWriterSize(to, 1<<16)
 	failed, signed := g.failed, 0
 	for l := scanner(z); ; {
 		if !l.Scan() {
 			if err = l.Err(); err != nil {
-				err = errors.New("the job's result broke off: ask again")
+				err = cmp.Or(ctx.Err(), errors.New("the job's result broke off: ask again"))
 			}
 			break
 		}
@@ -428,13 +427,10 @@ func (j *waitingJob) write(ctx context.Context, found *jobSummary, o *options, g
 		}
 	}
 	if err == nil {
-		err = errors.Join(w.Flush())
+		err = w.Flush()
 	}
 	if err == nil {
-		err = done()
-	} else if file, ok := to.(*os.File); ok && o.out != "" {
-		file.Close()
-		os.Remove(file.Name())
+		err = to.done()
 	}
 	switch {
 	case err != nil:

@@ -353,6 +353,12 @@ func TestOut(t *testing.T) {
 	if after, err := os.ReadFile(name); err != nil || !bytes.Equal(before, after) {
 		t.Error("a call that failed changed the file")
 	}
+	if err := os.Mkdir(filepath.Join(b.home, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.run(t, "", "get", "s3://photos", "a", "-out", filepath.Join(b.home, "folder")); r.status != 2 {
+		t.Errorf("a folder: status %d", r.status)
+	}
 	if files, _ := filepath.Glob(filepath.Join(b.home, ".presign-*")); len(files) > 0 {
 		t.Errorf("left behind: %v", files)
 	}

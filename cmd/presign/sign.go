@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -212,12 +213,11 @@ func (o *options) fromService(ctx context.Context, keys []string, operation stri
 	if service.invoke {
 		head = append(head, `"encoding":"gzip",`...)
 	}
-	to, done := s.out, func() error { return nil }
-	if o.out != "" {
-		if to, done, err = create(o.out); err != nil {
-			return err
-		}
+	to, err := o.output(s)
+	if err != nil {
+		return err
 	}
+	defer to.drop()
 	j := &joined{to: bufio.NewWriterSize(to, 1<<16), format: o.format, tell: g.tell}
 	a := &asking{remote: service, head: head}
 	if g.under {
@@ -233,13 +233,9 @@ func (o *options) fromService(ctx context.Context, keys []string, operation stri
 		asked = usageError(err.Error(), no.hint())
 	}
 	if asked != nil && j.signed == 0 {
-		if file, ok := to.(*os.File); ok && o.out != "" {
-			file.Close()
-			os.Remove(file.Name())
-		}
 		return asked
 	}
-	if err := errors.Join(j.end(), done()); err != nil {
+	if err := cmp.Or(j.end(), to.done()); err != nil {
 		return err
 	}
 	j.notes()
@@ -287,12 +283,11 @@ func sentence(err error) error {
 
 // write writes the answer and tells of the keys that have none.
 func (o *options) write(plan *bulk.Plan, s streams, tell func(string, ...any)) (failed int, err error) {
-	to, done := s.out, func() error { return nil }
-	if o.out != "" {
-		if to, done, err = create(o.out); err != nil {
-			return 0, err
-		}
+	to, err := o.output(s)
+	if err != nil {
+		return 0, err
 	}
+	defer to.drop()
 	buffered := bufio.NewWriterSize(to, 1<<16)
 	if o.format == lines {
 		err = writeLines(buffered, plan)
@@ -313,7 +308,7 @@ func (o *options) write(plan *bulk.Plan, s streams, tell func(string, ...any)) (
 		failed++
 		tell("%s: %s", oneLine(key), oneLine(message))
 	})
-	return failed, done()
+	return failed, to.done()
 }
 
 // writeLines writes the URLs alone.
@@ -333,18 +328,50 @@ func writeLines(to io.Writer, plan *bulk.Plan) error {
 	return scanner.Err()
 }
 
-// create makes a file that its owner alone may read, and that is there whole or not at all.
-func create(name string) (io.Writer, func() error, error) {
+// output is where an answer goes: to standard output, or into a file that its owner alone may read, and that is there whole or
+// not at all.
+type output struct {
+	io.Writer
+	file *os.File // nil: standard output, or it is done with
+	name string
+}
+
+func (o *options) output(s streams) (*output, error) {
+	if o.out == "" {
+		return &output{Writer: s.out}, nil
+	}
+	return create(o.out)
+}
+
+func create(name string) (*output, error) {
 	file, err := os.CreateTemp(filepath.Dir(name), ".presign-*") // mode 0600
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return file, func() error {
-		if err := file.Close(); err != nil {
-			return err
-		}
-		return os.Rename(file.Name(), name)
-	}, nil
+	return &output{file, file, name}, nil
+}
+
+// done gives the file its name.
+func (w *output) done() error {
+	if w.file == nil {
+		return nil
+	}
+	if err := w.file.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(w.file.Name(), w.name); err != nil {
+		return err
+	}
+	w.file = nil
+	return nil
+}
+
+// drop leaves nothing of a file that is not done.
+func (w *output) drop() {
+	if w.file != nil {
+		w.file.Close()
+		os.Remove(w.file.Name())
+	}
 }
 
 // notes say what the URLs alone do not.

@@ -528,9 +528,13 @@ func (s *state) keep() {
 	if err != nil {
 		return
 	}
-	if to, done, err := create(s.at); err == nil {
-		_, _ = to.Write(text)
-		_ = done()
+	to, err := create(s.at)
+	if err != nil {
+		return
+	}
+	defer to.drop()
+	if _, err := to.Write(text); err == nil {
+		_ = to.done()
 	}
 }
 
