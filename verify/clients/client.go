@@ -69,7 +69,8 @@ func (c *bench) clients() []client {
 		{"Python urllib3", urllib3, urllib3},
 		{"Node fetch", node, node},
 		{"Go net/http", netHTTP, netHTTP},
-		{"Chromium fetch", c.browser, c.browser},
+		{"Chromium fetch", c.chromiumFetch, c.chromiumFetch},
+		{"Firefox fetch", c.firefoxFetch, c.firefoxFetch},
 	}
 }
 
@@ -129,8 +130,40 @@ func netHTTP(ctx context.Context, tasks []task) error {
 	return nil
 }
 
-// browser opens the front's page in a headless Chromium with a profile of its own, and waits for what it reports.
-func (c *bench) browser(ctx context.Context, tasks []task) error {
+// chromiumFetch and firefoxFetch open the front's page in a headless browser with a profile of its own.
+func (c *bench) chromiumFetch(ctx context.Context, tasks []task) error {
+	return c.browser(ctx, tasks, func(profile string) (string, []string) {
+		return c.chromium, []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+			"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+			"--remote-debugging-port=0", // or it would print the page and go, without waiting for its fetches
+			"--user-data-dir=" + profile}
+	})
+}
+
+func (c *bench) firefoxFetch(ctx context.Context, tasks []task) error {
+	return c.browser(ctx, tasks, func(profile string) (string, []string) {
+		return c.firefox, []string{"--headless", "--no-remote", "--profile", profile}
+	})
+}
+
+// quiet has Firefox ask nobody but the page's server.
+const quiet = `user_pref("app.normandy.enabled", false);
+user_pref("app.update.enabled", false);
+user_pref("browser.aboutwelcome.enabled", false);
+user_pref("browser.safebrowsing.malware.enabled", false);
+user_pref("browser.safebrowsing.phishing.enabled", false);
+user_pref("browser.shell.checkDefaultBrowser", false);
+user_pref("datareporting.policy.dataSubmissionEnabled", false);
+user_pref("extensions.update.enabled", false);
+user_pref("network.captive-portal-service.enabled", false);
+user_pref("network.connectivity-service.enabled", false);
+user_pref("network.proxy.type", 0);
+user_pref("services.settings.server", "http://127.0.0.1:9/");
+user_pref("toolkit.telemetry.enabled", false);
+`
+
+// browser runs a browser until the page has reported.
+func (c *bench) browser(ctx context.Context, tasks []task, program func(profile string) (string, []string)) error {
 	c.front.mu.Lock()
 	c.front.tasks = tasks
 	c.front.mu.Unlock()
@@ -138,11 +171,12 @@ func (c *bench) browser(ctx context.Context, tasks []task) error {
 	if err != nil {
 		return err
 	}
+	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(quiet), 0o600); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
-	cmd := exec.CommandContext(ctx, c.chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-		"--remote-debugging-port=0", // or it would print the page and go, without waiting for its fetches
-		"--user-data-dir="+profile, c.front.url+"/page.html")
+	name, args := program(profile)
+	cmd := exec.CommandContext(ctx, name, append(args, c.front.url+"/page.html")...)
 	cmd.Env = append(os.Environ(), "HOME="+profile, "TMPDIR="+profile) // nothing is left behind
 	cmd.WaitDelay = 5 * time.Second
 	var stderr bytes.Buffer
@@ -159,7 +193,7 @@ func (c *bench) browser(ctx context.Context, tasks []task) error {
 	select {
 	case answers = <-c.front.answers:
 	case <-ended:
-		return fmt.Errorf("chromium ended before it reported: %s", redacted(stderr.String()))
+		return fmt.Errorf("%s ended before it reported: %s", name, redacted(stderr.String()))
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -182,7 +216,7 @@ func (c *bench) versions(ctx context.Context) string {
 	for _, args := range [][]string{
 		{"curl", "--version"}, {"wget", "--version"}, {"aria2c", "--version"},
 		{c.python, "-c", "import requests, urllib3; print('requests', requests.__version__ + ', urllib3', urllib3.__version__)"},
-		{"node", "-p", "'Node ' + process.versions.node + ', undici ' + process.versions.undici"}, {"go", "version"}, {c.chromium, "--version"},
+		{"node", "-p", "'Node ' + process.versions.node + ', undici ' + process.versions.undici"}, {"go", "version"}, {c.chromium, "--version"}, {c.firefox, "--version"},
 	} {
 		out, _ := exec.CommandContext(ctx, args[0], args[1:]...).Output()
 		line, _, _ := strings.Cut(string(out), "\n")

@@ -42,6 +42,7 @@ func main() {
 	flag.StringVar(&c.doc, "doc", "docs/clients.md", "the document with the table and the expansions")
 	flag.StringVar(&c.python, "python", "python3", "a Python with requests and urllib3")
 	flag.StringVar(&c.chromium, "chromium", "chromium", "a Chromium")
+	flag.StringVar(&c.firefox, "firefox", "firefox-esr", "a Firefox")
 	function := flag.String("function", "bin/api/bootstrap", "the function's binary")
 	only := flag.Bool("tools", false, "measure only the tools that read data, compare or write only their table")
 	flag.BoolVar(&c.explain, "explain", false, "say why a call of a tool fails")
@@ -64,7 +65,7 @@ func main() {
 
 // bench is what the clients are measured on.
 type bench struct {
-	here, doc, python, chromium string
+	here, doc, python, chromium, firefox string
 
 	explain bool
 

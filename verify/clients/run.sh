@@ -9,8 +9,8 @@ command -v go >/dev/null || fail "needs Go"
 [ -x bin/api/bootstrap ] || fail "bin/api/bootstrap is not there; make build builds it"
 
 missing=''
-for pair in curl:curl wget:wget aria2c:aria2 jq:jq node:nodejs chromium:chromium rclone:rclone git:git git-annex:git-annex \
-	gdalinfo:gdal-bin samtools:samtools ffmpeg:ffmpeg; do
+for pair in curl:curl wget:wget aria2c:aria2 jq:jq node:nodejs chromium:chromium firefox-esr:firefox-esr rclone:rclone git:git git-annex:git-annex \
+	gdalinfo:gdal-bin samtools:samtools ffmpeg:ffmpeg mpv:mpv; do
 	command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then

@@ -71,6 +71,7 @@ var tools = []tool{
 
 	{name: "ffprobe", call: `ffprobe -v error -show_entries format=duration -of csv "$URL"`, file: "film.mp4"},
 	{name: "ffmpeg", call: `ffmpeg -v error -ss 8 -i "$URL" -frames:v 1 -f framemd5 -`, file: "film.mp4", add: "seeks by `Range`"},
+	{name: "mpv", call: `mpv --no-config --really-quiet --start=8 --frames=1 --ao=null --vo=image --vo-image-format=png --vo-image-outdir=o "$URL"; cat o/*`, file: "film.mp4", add: "the same"},
 }
 
 // variants are the keys that each file has.
@@ -319,7 +320,7 @@ func (c *bench) toolVersions(ctx context.Context) (map[string]string, error) {
 	number := regexp.MustCompile(`\d+(\.\d+)+`)
 	for name, call := range map[string]string{
 		"curl": "curl --version", "wget": "wget --version", "aria2c": "aria2c --version", "rclone": "rclone version", "git-annex": "git annex version --raw",
-		"GDAL": "gdalinfo --version", "samtools": "samtools --version", "ffmpeg": "ffmpeg -version", "ffprobe": "ffprobe -version",
+		"GDAL": "gdalinfo --version", "samtools": "samtools --version", "ffmpeg": "ffmpeg -version", "ffprobe": "ffprobe -version", "mpv": "mpv --version",
 	} {
 		out, err := exec.CommandContext(ctx, "sh", "-c", call).Output()
 		if err != nil {
