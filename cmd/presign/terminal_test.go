@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -94,7 +95,7 @@ func (b *bed) onTerminal(t *testing.T, columns int, seen func(s *terminal, cmd *
 	if err := pty.Setsize(slave, &pty.Winsize{Rows: 24, Cols: uint16(columns)}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env, cmd.Dir, cmd.Stderr = b.env, b.home, slave
@@ -130,7 +131,7 @@ func (b *bed) onTerminal(t *testing.T, columns int, seen func(s *terminal, cmd *
 func TestBar(t *testing.T) {
 	b := newBed(t)
 	began, refused := make(chan struct{}, 9), make(chan struct{}, 9)
-	var bar chan struct{} // of the bar having been drawn
+	var bar atomic.Value // a channel: of the bar having been drawn
 	over := make(chan struct{})
 	wait := func(c <-chan struct{}) {
 		select {
@@ -149,13 +150,13 @@ func TestBar(t *testing.T) {
 			case r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/good"):
 				began <- struct{}{}
 				wait(refused)
-				wait(bar)
+				wait(bar.Load().(chan struct{}))
 				next.ServeHTTP(w, r)
 			case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/good"):
 				next.ServeHTTP(&halfWriter{ResponseWriter: w, left: 5 << 20, full: func() {
 					began <- struct{}{}
 					wait(refused)
-					wait(bar)
+					wait(bar.Load().(chan struct{}))
 				}, on: true}, r)
 			default:
 				next.ServeHTTP(w, r)
@@ -196,14 +197,15 @@ func TestBar(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			b.env = append(env, test.env)
 			os.RemoveAll(filepath.Join(b.home, "down"))
-			bar = make(chan struct{})
+			shown := make(chan struct{})
+			bar.Store(shown)
 			drawn := false
 			args := slices.Clone(test.args)
 			if args[0] == "put" {
 				args[2] += test.name + "/"
 			}
 			if !test.bar {
-				close(bar)
+				close(shown)
 			}
 			width := test.columns
 			if width == 0 {
@@ -213,7 +215,7 @@ func TestBar(t *testing.T) {
 				// Some of the bytes, and behind the failure.
 				if s.width = width; test.bar && !drawn && len(s.bars) > 1 && strings.Contains(strings.Join(s.lines(), ""), "AccessDe") {
 					drawn = true
-					close(bar)
+					close(shown)
 				}
 			}, args...)
 			if status != 1 {

@@ -499,13 +499,13 @@ func TestStandsStill(t *testing.T) {
 	t.Cleanup(func() { close(release) })
 	b.write(t, "up/large", bytesOf(5, 30<<20))
 	for _, args := range [][]string{{"put", "up", "s3://photos/in/"}, {"fetch", "s3://photos/in/", "-to", "down"}} {
-		if r := b.run(t, "", append(args, "-stall", "1s")...); r.status != 0 {
+		if r := b.run(t, "", append(args, "-stall", "2s")...); r.status != 0 {
 			t.Errorf("status %d: %s", r.status, r.err)
 		}
 	}
 	sameTree(t, tree(t, filepath.Join(b.home, "down")), tree(t, filepath.Join(b.home, "up")))
-	if puts.Load() != 2 || gets.Load() != 2 {
-		t.Errorf("%d PUTs and %d GETs, want 2 of each", puts.Load(), gets.Load())
+	if puts.Load() < 2 || gets.Load() < 2 {
+		t.Errorf("%d PUTs and %d GETs, want another of each", puts.Load(), gets.Load())
 	}
 	if r := b.run(t, "", "put", "up", "s3://photos/", "-stall", "5"); r.status != 2 || !strings.Contains(r.err, "30s, 2m") {
 		t.Errorf("status %d: %s", r.status, r.err)
