@@ -180,6 +180,7 @@ func TestStepRecords(t *testing.T) {
 		Step, Bucket, Operation, Rule, Code string
 		Signed, Refused, Failed             float64
 	}
+	fn.Close() // so that all of its log has been read
 	var got []record
 	jobs := map[string]bool{}
 	for _, r := range b.log.Records("KeysSigned") {
