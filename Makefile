@@ -30,7 +30,7 @@ needs = @command -v $(1) >/dev/null || { echo "make $@: needs $(1); Debian has i
 demo: build ## The main job on embedded parts: upload, sign, download, compare. | | 10 s
 	@go run ./internal/cmd/local demo $(DEMO)
 
-test: ## Vet, staticcheck and all tests. | Python, for some | 4 min
+test: ## Vet, staticcheck and all tests. | Python, for some | 8 min
 	go vet ./...
 	$(STATICCHECK) ./...
 	scripts/test
