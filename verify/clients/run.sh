@@ -8,19 +8,8 @@ fail() { echo "clients: $*" >&2; exit 1; }
 command -v go >/dev/null || fail "needs Go"
 [ -x bin/api/bootstrap ] || fail "bin/api/bootstrap is not there; make build builds it"
 
-missing=''
-for pair in curl:curl wget:wget aria2c:aria2 jq:jq node:nodejs chromium:chromium firefox-esr:firefox-esr rclone:rclone git:git git-annex:git-annex \
-	gdalinfo:gdal-bin samtools:samtools ffmpeg:ffmpeg mpv:mpv; do
-	command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
-done
-if [ -n "$missing" ]; then
-	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs$missing; only root on Debian gets them installed from here"
-	echo "installing$missing" >&2
-	log=$(mktemp)
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1 ||
-		{ cat "$log" >&2; fail "could not install$missing"; }
-	rm -f "$log"
-fi
+scripts/debian.sh clients curl:curl wget:wget aria2c:aria2 jq:jq node:nodejs chromium:chromium firefox-esr:firefox-esr rclone:rclone git:git \
+	git-annex:git-annex gdalinfo:gdal-bin samtools:samtools ffmpeg:ffmpeg mpv:mpv
 node -e 'process.exit(typeof fetch === "function" ? 0 : 1)' || fail "needs Node 18 or newer, for fetch; this is $(node --version)"
 scripts/venv.sh verify/clients/requirements.txt .cache/clients-venv
 

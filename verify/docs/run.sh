@@ -3,17 +3,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-fail() { echo "docs-test: $*" >&2; exit 1; }
-
-missing=''
-for pair in curl:curl jq:jq aria2c:aria2 openssl:openssl diff:diffutils; do
-	command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
-done
-if [ -n "$missing" ]; then
-	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs$missing; only root on Debian gets them installed from here"
-	echo "installing$missing" >&2
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || fail "could not install$missing"
-fi
+scripts/debian.sh docs-test curl:curl jq:jq aria2c:aria2 openssl:openssl diff:diffutils
 scripts/venv.sh verify/lists/requirements.txt .cache/lists-venv # the AWS CLI, and boto3
 unset AWS_CA_BUNDLE AWS_PROFILE AWS_SESSION_TOKEN http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 go build -o bin/local ./internal/cmd/local

@@ -4,14 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 fail() { echo "git-lfs: $*" >&2; exit 1; }
 [ -x bin/api/bootstrap ] || fail "bin/api/bootstrap is not there; make build builds it"
-missing=''
-for tool in git curl jq git-lfs; do
-	command -v $tool >/dev/null || missing="$missing $tool"
-done
-if [ -n "$missing" ]; then
-	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs$missing; only root on Debian gets them installed from here"
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || fail "could not install$missing"
-fi
+scripts/debian.sh git-lfs git:git curl:curl jq:jq git-lfs:git-lfs
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY AWS_SESSION_TOKEN AWS_PROFILE
 scripts/venv.sh verify/snippets/requirements.txt .cache/snippets-venv
 work=$PWD/.cache/gitlfs

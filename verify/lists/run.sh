@@ -6,15 +6,7 @@ cd "$(dirname "$0")/../.."
 fail() { echo "lists: $*" >&2; exit 1; }
 
 [ -x bin/jobs/bootstrap ] || fail "bin/jobs/bootstrap is not there; make build builds it"
-missing=''
-for tool in jq rclone; do
-	command -v $tool >/dev/null || missing="$missing $tool"
-done
-if [ -n "$missing" ]; then
-	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs$missing; only root on Debian gets them installed from here"
-	echo "installing$missing" >&2
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || fail "could not install$missing"
-fi
+scripts/debian.sh lists jq:jq rclone:rclone
 scripts/venv.sh verify/lists/requirements.txt .cache/lists-venv
 # The tools talk to 127.0.0.1 alone, and by nobody else's settings.
 unset AWS_CA_BUNDLE AWS_PROFILE http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY

@@ -7,16 +7,8 @@ fail() { echo "page: $*" >&2; exit 1; }
 
 command -v go >/dev/null || fail "needs Go"
 [ -x bin/api/bootstrap ] && [ -x bin/jobs/bootstrap ] || fail "the functions are not there; make build builds them"
-missing=''
-for pair in node:nodejs npm:npm chromium:chromium fc-list:fontconfig; do
-	command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
-done
-fc-list 2>/dev/null | grep -qi noto || missing="$missing fonts-noto-core" # for keys in Arabic
-if [ -n "$missing" ]; then
-	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs$missing; only root on Debian gets them installed from here"
-	echo "installing$missing" >&2
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || fail "could not install$missing"
-fi
+scripts/debian.sh page node:nodejs npm:npm chromium:chromium fc-list:fontconfig
+fc-list | grep -qi noto || scripts/debian.sh page :fonts-noto-core # for keys in Arabic
 mkdir -p .cache/bin .cache/page
 cmp -s verify/page/package.json .cache/page/package.json && [ -f .cache/page/node_modules/axe-core/axe.min.js ] || {
 	cp verify/page/package.json .cache/page/

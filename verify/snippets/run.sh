@@ -6,15 +6,7 @@ cd "$(dirname "$0")/../.."
 fail() { echo "snippets: $*" >&2; exit 1; }
 
 [ -x bin/api/bootstrap ] && [ -x bin/jobs/bootstrap ] || fail "bin/api/bootstrap or bin/jobs/bootstrap is not there; make build builds them"
-missing=''
-for pair in curl:curl node:nodejs npm:npm chromium:chromium; do
-	command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
-done
-if [ -n "$missing" ]; then
-	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs$missing; only root on Debian gets them installed from here"
-	echo "installing$missing" >&2
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || fail "could not install$missing"
-fi
+scripts/debian.sh snippets curl:curl node:nodejs npm:npm chromium:chromium
 scripts/venv.sh verify/snippets/requirements.txt .cache/snippets-venv
 python=$PWD/.cache/snippets-venv/bin/python
 work=$PWD/.cache/snippets

@@ -8,15 +8,7 @@ fail() { echo "uploads: $*" >&2; exit 1; }
 
 command -v go >/dev/null || fail "needs Go"
 [ -x bin/api/bootstrap ] || fail "bin/api/bootstrap is not there; make build builds it"
-missing=''
-for pair in curl:curl node:nodejs npm:npm chromium:chromium; do
-	command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
-done
-if [ -n "$missing" ]; then
-	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs$missing; only root on Debian gets them installed from here"
-	echo "installing$missing" >&2
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || fail "could not install$missing"
-fi
+scripts/debian.sh uploads curl:curl node:nodejs npm:npm chromium:chromium
 scripts/venv.sh verify/clients/requirements.txt .cache/clients-venv
 mkdir -p .cache/bin .cache/uppy
 cmp -s verify/uploads/package.json .cache/uppy/package.json && [ -f .cache/uppy/node_modules/uppy/dist/uppy.min.js ] || {
